@@ -1,0 +1,53 @@
+//! Ops to measure with: bytes in and out without JSON, and work that only takes time.
+
+use dynhost_sdk::prelude::*;
+use std::hint::black_box;
+
+/// Gives the bytes back.
+#[op]
+pub(crate) fn trivial(data: Blob) -> Blob {
+    data
+}
+
+/// As `trivial`, but emits the bytes instead of returning them.
+#[op(output(required))]
+pub(crate) fn trivial_emit(data: Blob, result: &mut Output<Blob>) -> Result<()> {
+    result.give(data)
+}
+
+/// Gives as many bytes back, each of them one higher, so that all of them are touched.
+#[op]
+pub(crate) fn payload(mut data: Blob) -> Blob {
+    for byte in &mut data.data {
+        *byte = byte.wrapping_add(1);
+    }
+    data
+}
+
+/// Counts to `iterations` without a pause, and gives what it counted to.
+#[op]
+pub(crate) fn sleepless(iterations: u64) -> u64 {
+    (0..iterations).fold(0, |count, _| black_box(count) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OPS;
+    use dynhost_sdk::testing;
+
+    #[test]
+    fn bytes_pass_without_json() {
+        let blob = Blob::new("application/octet-stream", [0, 255]);
+        let outcome = testing::step(OPS, "trivial_emit").input("data", blob.clone()).run();
+        assert_eq!(outcome.blob("result"), Some(&blob));
+        assert_eq!(testing::definition(OPS, "trivial").inputs[0].schema, None);
+        assert_eq!(payload(blob.clone()).data, [1, 0]);
+        assert_eq!(trivial(blob.clone()), blob);
+    }
+
+    #[test]
+    fn counting_ends() {
+        assert_eq!(sleepless(1000), 1000);
+    }
+}

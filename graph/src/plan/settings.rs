@@ -1,0 +1,204 @@
+//! A node's configuration, policy and grants, checked against its op and component.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::Planner;
+use super::node::FoundOp;
+use crate::job::{FolderGrant, Grants, Policy, PoolId};
+use crate::manifest::nearest::suggestion;
+use crate::manifest::{FolderEntry, NodeEntry, Problem, Span, Spanned};
+use crate::schema;
+
+impl Planner<'_> {
+    /// The configuration as JSON text, checked against the op's schema. Where the manifest has
+    /// none it is `null`, or `{}` where that is what the op takes.
+    pub(super) fn config(&mut self, entry: &NodeEntry, op: &FoundOp<'_>) -> Arc<str> {
+        let schema = op.definition.config_schema.as_ref();
+        match (&entry.settings.config, schema) {
+            (None, None) => "null".into(),
+            (None, Some(schema)) => self.absent_config(entry, op, schema),
+            (Some(config), None) => {
+                let message = format!("op `{}` takes no config", op.definition.name);
+                self.problems
+                    .push(Problem::at(config.span.clone(), message).help("take `config` away"));
+                "null".into()
+            }
+            (Some(config), Some(schema)) => self.given_config(config, op, schema),
+        }
+    }
+
+    fn absent_config(&mut self, entry: &NodeEntry, op: &FoundOp<'_>, schema: &Json) -> Arc<str> {
+        let fits = |value: &Json| schema::mistakes(schema, value);
+        match (fits(&Json::Null), fits(&json!({}))) {
+            (Ok(null), _) if null.is_empty() => return "null".into(),
+            (_, Ok(empty)) if empty.is_empty() => return "{}".into(),
+            (_, Ok(empty)) => {
+                let message = format!(
+                    "node `{}` lacks `config`, which op `{}` requires: {}",
+                    entry.name.value,
+                    op.definition.name,
+                    empty.join("; ")
+                );
+                self.problems.push(
+                    Problem::at(entry.name.span.clone(), message).help("add `config = { … }`"),
+                );
+            }
+            (_, Err(error)) => self.problems.push(malformed(&entry.name.span, op, &error)),
+        }
+        "null".into()
+    }
+
+    fn given_config(
+        &mut self,
+        config: &Spanned<Json>,
+        op: &FoundOp<'_>,
+        schema: &Json,
+    ) -> Arc<str> {
+        let Some(value) = self.filled(&config.value, &config.span) else { return "null".into() };
+        match schema::mistakes(schema, &value) {
+            Ok(mistakes) if mistakes.is_empty() => {}
+            Ok(mistakes) => {
+                let message = format!(
+                    "the config does not fit op `{}`: {}",
+                    op.definition.name,
+                    mistakes.join("; ")
+                );
+                self.problems.push(Problem::at(config.span.clone(), message).label("does not fit"));
+            }
+            Err(error) => self.problems.push(malformed(&config.span, op, &error)),
+        }
+        value.to_string().into()
+    }
+
+    /// The configuration with params in place of `{ param = "p" }`. `None`: a param is unknown,
+    /// which is reported, or has no value.
+    fn filled(&mut self, value: &Json, span: &Span) -> Option<Json> {
+        match value {
+            Json::Object(object) => {
+                if let (Some(Json::String(name)), 1) = (object.get("param"), object.len()) {
+                    let Some(bound) = self.params.get(name) else {
+                        self.unknown_param(name, span.clone());
+                        return None;
+                    };
+                    return bound.value.as_deref().cloned();
+                }
+                let entries = object
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), self.filled(value, span)?)));
+                let entries: Vec<_> = entries.collect();
+                entries.into_iter().collect::<Option<serde_json::Map<_, _>>>().map(Json::Object)
+            }
+            Json::Array(array) => {
+                let elements: Vec<_> = array.iter().map(|value| self.filled(value, span)).collect();
+                elements.into_iter().collect::<Option<_>>().map(Json::Array)
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    /// The policy with its pool found.
+    pub(super) fn policy(&mut self, entry: &NodeEntry) -> Policy {
+        let mut policy = entry.settings.policy.clone();
+        let Some(pool) = &entry.settings.pool else { return policy };
+        let mut names = self.manifest.pools.iter().map(|(name, _)| name.value.as_str());
+        if let Some(at) = names.position(|name| name == pool.value) {
+            policy.pool = u32::try_from(at).ok().map(PoolId);
+            return policy;
+        }
+        let names = self.manifest.pools.iter().map(|(name, _)| name.value.as_str());
+        let message = format!("there is no pool `{}`", pool.value);
+        let mut problem = Problem::at(pool.span.clone(), message);
+        problem.help = suggestion(&pool.value, names)
+            .or_else(|| Some(format!("declare it: `{} = N` in `[pools]`", pool.value)));
+        self.problems.push(problem);
+        policy
+    }
+
+    /// The grants, refused where the component could not use them.
+    pub(super) fn grants(&mut self, entry: &NodeEntry, op: &FoundOp<'_>) -> Grants {
+        let imports_files =
+            op.component.imports.iter().any(|import| import.starts_with("wasi:filesystem/"));
+        if let Some(folder) = entry.settings.folders.first()
+            && !imports_files
+        {
+            let message = format!(
+                "node `{}` is granted a folder, and its component does not import \
+                 `wasi:filesystem`",
+                entry.name.value
+            );
+            self.problems.push(
+                Problem::at(folder.host.span.clone(), message)
+                    .help("the op cannot reach any file: take `grants.fs` away"),
+            );
+        }
+        let folders = entry.settings.folders.iter();
+        Grants { fs: folders.filter_map(|folder| self.folder(folder)).collect() }
+    }
+
+    fn folder(&mut self, folder: &FolderEntry) -> Option<FolderGrant> {
+        let path = self.host_path(&folder.host)?;
+        Some(FolderGrant {
+            host: path,
+            guest: folder.guest.value.clone(),
+            access: folder.access,
+            span: folder.host.span.clone(),
+        })
+    }
+
+    /// Puts params into a host path and makes it absolute: one that begins with a param starts
+    /// from the working folder, any other one from the manifest's.
+    fn host_path(&mut self, template: &Spanned<String>) -> Option<PathBuf> {
+        let mut path = String::new();
+        let mut rest = template.value.as_str();
+        while let Some(at) = rest.find('{') {
+            path.push_str(&rest[..at]);
+            let inside = rest[at + 1..].split_once('}');
+            let named =
+                inside.and_then(|(inside, after)| Some((inside.strip_prefix("params.")?, after)));
+            let Some((name, after)) = named else {
+                let message = format!("`{}` is not a path with params", template.value);
+                self.problems.push(
+                    Problem::at(template.span.clone(), message)
+                        .help("a param in a path is written `{params.NAME}`"),
+                );
+                return None;
+            };
+            path.push_str(&self.path_param(name, &template.span)?);
+            rest = after;
+        }
+        path.push_str(rest);
+        let base = if template.value.starts_with('{') {
+            &self.folders.working
+        } else {
+            &self.folders.manifest
+        };
+        Some(absolute(base, &path))
+    }
+
+    fn path_param(&mut self, name: &str, span: &Span) -> Option<String> {
+        let Some(bound) = self.params.get(name) else {
+            self.unknown_param(name, span.clone());
+            return None;
+        };
+        match bound.value.as_deref()? {
+            Json::String(text) => Some(text.clone()),
+            other => {
+                let message = format!("param `{name}` is `{other}`, and a path takes a string");
+                self.problems.push(Problem::at(span.clone(), message));
+                None
+            }
+        }
+    }
+}
+
+fn absolute(base: &Path, path: &str) -> PathBuf {
+    base.join(path).components().collect()
+}
+
+fn malformed(span: &Span, op: &FoundOp<'_>, error: &str) -> Problem {
+    let name = &op.definition.name;
+    Problem::at(span.clone(), format!("the config schema of op `{name}` is malformed: {error}"))
+}

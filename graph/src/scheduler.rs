@@ -1,0 +1,480 @@
+//! What is to be done next: a state machine over the events of a run.
+//!
+//! [`Scheduler::apply`] takes one event and says what follows from it. There is no I/O, clock,
+//! randomness or lock here, and nothing depends on the order of a hash map: the same
+//! events give the same actions. The cost of an event does not depend on how many clones there
+//! are.
+//!
+//! The state is a tree of *frames*. The root frame holds the steps outside every map; each
+//! element of a dynamic output gets a frame of its own, which holds its clones and is freed when
+//! they have ended. What a frame gives to a collect moves to the fan-out that made it.
+
+mod apply;
+mod fan_in;
+mod frame;
+mod inputs;
+mod ready;
+mod wiring;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::event::{CancelReason, Event, RunStatus, SkipReason};
+use crate::job::{Job, NodeId, ScopeId};
+use crate::name::{KeyPath, MappingKey, StepKey};
+use crate::value::Value;
+
+use frame::{FanOut, Frame, FrameIndex, Phase, Step};
+use wiring::{FanInId, Wiring};
+
+/// How far a run looks ahead and how much it lets a yielding step run ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Steps at once (`semantics.md` rule 12). The executor holds to it; the scheduler hands it
+    /// `look_ahead` more steps, so that it never waits for the next.
+    pub max_concurrency: u32,
+    /// Steps handed to the executor beyond those that may run.
+    pub look_ahead: u32,
+    /// What a step may emit before its clones have caught up.
+    pub window: Credit,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_concurrency: 1,
+            look_ahead: 0,
+            window: Credit { items: 1024, bytes: 64 << 20 },
+        }
+    }
+}
+
+/// An allowance to emit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Credit {
+    /// Elements.
+    pub items: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
+/// A step of a run that is under way. Never used twice within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StepId {
+    frame: FrameIndex,
+    generation: u32,
+    node: NodeId,
+}
+
+impl StepId {
+    /// The node whose step it is.
+    #[must_use]
+    pub const fn node(self) -> NodeId {
+        self.node
+    }
+}
+
+/// One element of a list of values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Element {
+    /// The mapping key; the position where the elements come from a list of references.
+    pub key: MappingKey,
+    /// The value.
+    pub value: Value,
+}
+
+/// The elements of a fan-in, in the order of emission (`semantics.md` rule 13).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Collection {
+    /// What the clones gave.
+    pub elements: Vec<Element>,
+    /// The keys of clones that failed and are tolerated.
+    pub failed: Vec<MappingKey>,
+}
+
+/// What a step is given under one name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The job does not wire it.
+    Absent,
+    /// One value.
+    Single(Value),
+    /// Several, in order.
+    Many(Arc<Collection>),
+}
+
+/// A step that is to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispatch {
+    /// The step, as the scheduler calls it.
+    pub id: StepId,
+    /// The step, as people call it.
+    pub step: StepKey,
+    /// The attempt; 1 is the first.
+    pub attempt: u32,
+    /// One for each input of the op's definition.
+    pub inputs: Vec<Input>,
+    /// What it may emit before it is granted more.
+    pub credit: Credit,
+}
+
+/// What follows from an event.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Hand this step to the executor.
+    Run(Dispatch),
+    /// This step may emit so much more.
+    Grant {
+        /// The step.
+        id: StepId,
+        /// How much more.
+        credit: Credit,
+    },
+    /// Call [`Scheduler::wake`] after the delay that the failure event names.
+    WakeLater {
+        /// The step.
+        id: StepId,
+        /// The delay in milliseconds.
+        after_ms: u64,
+    },
+    /// The step does not run. An event to be recorded, already taken into account.
+    Skip {
+        /// The step.
+        step: StepKey,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// What this step does no longer counts: interrupt it.
+    Interrupt {
+        /// The step.
+        id: StepId,
+    },
+    /// Interrupt every step that the executor has, and drop what it has not begun.
+    InterruptAll,
+    /// A step of a node with `on_failure = "abort"` failed: record the request and call
+    /// [`Scheduler::cancel`].
+    Abort {
+        /// The reason to record.
+        reason: CancelReason,
+    },
+    /// The run has ended. Always the last action.
+    Finish {
+        /// How.
+        status: RunStatus,
+    },
+}
+
+/// A job's output at the end of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobOutputValue {
+    /// It was skipped, or what it comes from failed.
+    Absent,
+    /// One value.
+    Single(Value),
+    /// The values of a collect or a list.
+    Many(Arc<Collection>),
+}
+
+/// The state of one run.
+#[derive(Debug)]
+pub struct Scheduler {
+    job: Arc<Job>,
+    wiring: Wiring,
+    bounds: Bounds,
+    frames: Vec<Option<Box<Frame>>>,
+    free: Vec<FrameIndex>,
+    generation: u32,
+    /// Steps whose dependencies have all ended, to be judged.
+    judged_next: VecDeque<(FrameIndex, NodeId)>,
+    /// Steps that may run, by node.
+    ready: Vec<VecDeque<StepId>>,
+    /// The nodes with ready steps.
+    ready_nodes: BTreeSet<NodeId>,
+    /// Steps that hold a place, in all, by node and by pool.
+    placed: u32,
+    placed_by_node: Vec<u32>,
+    placed_by_pool: Vec<u32>,
+    /// Steps that the executor has, suspended ones included.
+    out: u32,
+    /// Steps that ended, and those of them that failed, by node.
+    ended_by_node: Vec<u64>,
+    failed_by_node: Vec<u64>,
+    failed: Vec<(StepKey, NodeId)>,
+    cancelling: Option<CancelReason>,
+    finished: bool,
+}
+
+const ROOT: FrameIndex = 0;
+
+impl Scheduler {
+    /// The state of a run of `job` before its first event.
+    #[must_use]
+    pub fn new(job: Arc<Job>, bounds: Bounds) -> Self {
+        let wiring = Wiring::new(&job);
+        let nodes = job.nodes.len();
+        Self {
+            wiring,
+            bounds,
+            frames: Vec::new(),
+            free: Vec::new(),
+            generation: 0,
+            judged_next: VecDeque::new(),
+            ready: vec![VecDeque::new(); nodes],
+            ready_nodes: BTreeSet::new(),
+            placed: 0,
+            placed_by_node: vec![0; nodes],
+            placed_by_pool: vec![0; job.pools.len()],
+            out: 0,
+            ended_by_node: vec![0; nodes],
+            failed_by_node: vec![0; nodes],
+            failed: Vec::new(),
+            cancelling: None,
+            finished: false,
+            job,
+        }
+    }
+
+    /// The job that is run.
+    #[must_use]
+    pub fn job(&self) -> &Arc<Job> {
+        &self.job
+    }
+
+    /// Begins the run: what follows from `RunStarted`.
+    pub fn start(&mut self, actions: &mut Vec<Action>) {
+        self.add_frame(ScopeId::ROOT, ROOT, KeyPath::root(), None, 0, 0);
+        self.go_on(actions);
+    }
+
+    /// Takes an event of a step into the state. Events that are not about the course of a step
+    /// (logs, progress, skips, which the scheduler itself finds) change nothing.
+    pub fn apply(&mut self, id: StepId, event: &Event, actions: &mut Vec<Action>) {
+        if self.frame_of(id).is_none() {
+            return;
+        }
+        match event {
+            Event::OutputEmitted { attempt, output, key, value, .. } => {
+                let op = &self.job.node(id.node).op;
+                if let Some((output, _)) = op.output(output) {
+                    self.emitted(id, *attempt, output, key, value, actions);
+                }
+            }
+            Event::StepSucceeded { outputs, .. } => self.succeeded(id, outputs, actions),
+            Event::StepFailed { retry_in_ms, .. } => self.failed(id, *retry_in_ms, actions),
+            Event::StepCancelled { .. } => self.cancelled(id),
+            _ => {}
+        }
+        self.go_on(actions);
+    }
+
+    /// The executor says that a step waits in `emit`, having seen `granted` elements granted in
+    /// this attempt. It holds no place until it is granted more.
+    pub fn suspended(&mut self, id: StepId, granted: u64, actions: &mut Vec<Action>) {
+        let Some(step) = self.step_of(id) else { return };
+        let current = step.flow.as_deref().is_some_and(|flow| flow.granted == granted);
+        if step.phase == Phase::Running && current {
+            step.phase = Phase::Suspended;
+            self.leave_place(id.node);
+            self.resume_if_due(id);
+        }
+        self.go_on(actions);
+    }
+
+    /// The delay before a step's next attempt is over.
+    pub fn wake(&mut self, id: StepId, actions: &mut Vec<Action>) {
+        if self.step_of(id).is_some_and(|step| step.phase == Phase::Delayed) {
+            self.make_ready(id);
+        }
+        self.go_on(actions);
+    }
+
+    /// Cancels the run (`semantics.md` rule 18): nothing new starts.
+    pub fn cancel(&mut self, reason: CancelReason, actions: &mut Vec<Action>) {
+        if self.cancelling.is_some() || self.finished {
+            return;
+        }
+        self.cancelling = Some(reason);
+        self.ready.iter_mut().for_each(VecDeque::clear);
+        self.ready_nodes.clear();
+        self.judged_next.clear();
+        actions.push(Action::InterruptAll);
+        self.go_on(actions);
+    }
+
+    /// The outputs of the job, in its order. Meaningful when the run has finished.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<(String, JobOutputValue)> {
+        let value = |source| match self.fetch(ROOT, source) {
+            Some(Input::Single(value)) => JobOutputValue::Single(value),
+            Some(Input::Many(list)) => JobOutputValue::Many(list),
+            Some(Input::Absent) | None => JobOutputValue::Absent,
+        };
+        self.job.outputs.iter().map(|out| (out.name.clone(), value(&out.source))).collect()
+    }
+
+    /// The steps that failed for good, in the order in which they did.
+    pub fn failures(&self) -> impl Iterator<Item = &StepKey> {
+        self.failed.iter().map(|(step, _)| step)
+    }
+
+    /// Steps that the executor has.
+    #[must_use]
+    pub fn steps_out(&self) -> u32 {
+        self.out
+    }
+
+    /// Frames that are alive, the root included: what the memory of a run grows with.
+    #[must_use]
+    pub fn frames_alive(&self) -> usize {
+        self.frames.len() - self.free.len()
+    }
+
+    // ---- frames ----
+
+    fn frame(&self, index: FrameIndex) -> &Frame {
+        self.frames[index as usize].as_deref().expect("a frame lives while anything in it is open")
+    }
+
+    fn frame_mut(&mut self, index: FrameIndex) -> &mut Frame {
+        self.frames[index as usize]
+            .as_deref_mut()
+            .expect("a frame lives while anything in it is open")
+    }
+
+    fn frame_of(&self, id: StepId) -> Option<&Frame> {
+        let frame = self.frames.get(id.frame as usize)?.as_deref()?;
+        (frame.generation == id.generation).then_some(frame)
+    }
+
+    fn step_of(&mut self, id: StepId) -> Option<&mut Step> {
+        let slot = self.wiring.nodes[id.node.index()].slot;
+        let frame = self.frames.get_mut(id.frame as usize)?.as_deref_mut()?;
+        (frame.generation == id.generation).then(|| &mut frame.steps[slot])
+    }
+
+    fn step(&self, frame: FrameIndex, node: NodeId) -> &Step {
+        &self.frame(frame).steps[self.wiring.nodes[node.index()].slot]
+    }
+
+    fn step_mut(&mut self, frame: FrameIndex, node: NodeId) -> &mut Step {
+        let slot = self.wiring.nodes[node.index()].slot;
+        &mut self.frame_mut(frame).steps[slot]
+    }
+
+    fn fan_out_mut(&mut self, frame: FrameIndex, scope: ScopeId) -> &mut FanOut {
+        let slot = self.wiring.scopes[scope.index()].slot;
+        &mut self.frame_mut(frame).fan_outs[slot]
+    }
+
+    fn fan_out(&self, frame: FrameIndex, scope: ScopeId) -> &FanOut {
+        &self.frame(frame).fan_outs[self.wiring.scopes[scope.index()].slot]
+    }
+
+    fn id(&self, frame: FrameIndex, node: NodeId) -> StepId {
+        StepId { frame, generation: self.frame(frame).generation, node }
+    }
+
+    fn step_key(&self, frame: FrameIndex, node: NodeId) -> StepKey {
+        StepKey { node: self.job.node(node).name.clone(), keys: self.frame(frame).keys.clone() }
+    }
+
+    /// The frame of `scope` that is `frame` or around it.
+    fn around(&self, frame: FrameIndex, scope: ScopeId) -> FrameIndex {
+        let mut here = frame;
+        while self.frame(here).scope != scope {
+            debug_assert_ne!(here, ROOT, "a source's scope is around its reader's");
+            here = self.frame(here).parent;
+        }
+        here
+    }
+
+    /// Makes a frame, judges its steps, and gives back its place.
+    fn add_frame(
+        &mut self,
+        scope: ScopeId,
+        parent: FrameIndex,
+        keys: KeyPath,
+        element: Option<Value>,
+        ordinal: u32,
+        attempt: u32,
+    ) -> FrameIndex {
+        let wired = &self.wiring.scopes[scope.index()];
+        let steps: Box<[Step]> = wired
+            .nodes
+            .iter()
+            .map(|_| Step {
+                phase: Phase::Waiting(0),
+                attempt: 0,
+                outputs: Box::default(),
+                flow: None,
+            })
+            .collect();
+        let fan_outs: Box<[FanOut]> = wired
+            .children
+            .iter()
+            .map(|child| FanOut::new(self.wiring.scopes[child.index()].fan_ins.len()))
+            .collect();
+        self.generation = self.generation.wrapping_add(1);
+        let frame = Box::new(Frame {
+            scope,
+            parent,
+            generation: self.generation,
+            ordinal,
+            keys,
+            element,
+            attempt,
+            open: (steps.len() + fan_outs.len()) as u32,
+            eager_open: wired.eager,
+            steps,
+            fan_outs,
+            discarded: false,
+        });
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.frames[index as usize] = Some(frame);
+                index
+            }
+            None => {
+                self.frames.push(Some(frame));
+                (self.frames.len() - 1) as FrameIndex
+            }
+        };
+        for slot in 0..self.wiring.scopes[scope.index()].nodes.len() {
+            let node = self.wiring.scopes[scope.index()].nodes[slot];
+            let missing = self.missing(index, node);
+            self.step_mut(index, node).phase = Phase::Waiting(missing);
+            if missing == 0 {
+                self.judged_next.push_back((index, node));
+            }
+        }
+        index
+    }
+
+    /// Does all that needs no further event, and says whether the run has ended.
+    fn go_on(&mut self, actions: &mut Vec<Action>) {
+        if self.finished {
+            return;
+        }
+        if self.cancelling.is_none() {
+            while let Some((frame, node)) = self.judged_next.pop_front() {
+                self.judge(frame, node, actions);
+            }
+            self.dispatch(actions);
+        }
+        let all_ended = self.frame(ROOT).open == 0;
+        if self.out == 0 && (all_ended || self.cancelling.is_some()) {
+            self.finished = true;
+            actions.push(Action::Finish { status: self.status(all_ended) });
+        }
+    }
+
+    fn status(&self, all_ended: bool) -> RunStatus {
+        match &self.cancelling {
+            Some(CancelReason::Aborted { .. }) => RunStatus::Failed,
+            Some(CancelReason::Requested) if !all_ended => RunStatus::Cancelled,
+            _ if self.job.node_ids().any(|node| !self.tolerated_in_run(node)) => RunStatus::Failed,
+            _ => RunStatus::Succeeded,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Fan-ins: what frames give to them, and how they are settled (`semantics.md` rules 13–15).
+
+use std::sync::Arc;
+
+use super::frame::{Closing, FrameIndex, Given, STALE, Settled};
+use super::wiring::{Dependency, FanInId, Taken};
+use super::{Collection, Element, Scheduler};
+use crate::job::{NodeId, OnFailure, Origin, ScopeId, Tolerance};
+use crate::value::Value;
+
+impl Scheduler {
+    /// A frame knows what it gives to a fan-in of its level.
+    pub(super) fn give(&mut self, frame: FrameIndex, fan_in: FanInId, given: Given) {
+        let slot = self.wiring.fan_ins[fan_in.index()].slot;
+        let here = self.frame(frame);
+        let (parent, scope, ordinal) = (here.parent, here.scope, here.ordinal);
+        if here.discarded {
+            return;
+        }
+        if ordinal == STALE {
+            let key = here.keys.last().cloned();
+            let fan_out = self.fan_out_mut(parent, scope);
+            if let Some(stale) = key.and_then(|key| fan_out.stale.get_mut(&key)) {
+                stale.given[slot] = given;
+            }
+            return;
+        }
+        let state = &mut self.fan_out_mut(parent, scope).fan_ins[slot];
+        if let Some(place) = state.given.get_mut(ordinal as usize) {
+            *place = given;
+            state.ended += 1;
+        }
+        self.settle_if_ended(parent, fan_in);
+    }
+
+    /// Settles a fan-in held by `frame` when nothing more can come.
+    pub(super) fn settle_if_ended(&mut self, frame: FrameIndex, fan_in: FanInId) {
+        let wired = &self.wiring.fan_ins[fan_in.index()];
+        let (scope, slot, taken) = (wired.scope, wired.slot, wired.taken);
+        let fan_out = self.fan_out(frame, scope);
+        let state = &fan_out.fan_ins[slot];
+        if state.settled.is_some() {
+            return;
+        }
+        let settled = match fan_out.closing {
+            Closing::Open => return,
+            Closing::Skipped => Settled::Skipped,
+            Closing::Blocked(by) => Settled::Blocked(by),
+            Closing::Complete if (state.ended as usize) < state.given.len() => return,
+            Closing::Complete => self.settle(frame, scope, slot, taken),
+        };
+        let state = &mut self.fan_out_mut(frame, scope).fan_ins[slot];
+        state.given = Vec::new();
+        state.settled = Some(settled.clone());
+        self.tell_readers(frame, Dependency::FanIn(fan_in));
+        for index in 0..self.wiring.fan_ins[fan_in.index()].outer.len() {
+            let outer = self.wiring.fan_ins[fan_in.index()].outer[index];
+            let given = match &settled {
+                Settled::List(list) => Given::Value(as_json_array(list)),
+                Settled::Skipped => Given::Absent,
+                Settled::Blocked(by) => Given::Failed(*by),
+            };
+            self.give(frame, outer, given);
+        }
+    }
+
+    fn settle(&mut self, frame: FrameIndex, scope: ScopeId, slot: usize, taken: Taken) -> Settled {
+        let fan_out = self.fan_out_mut(frame, scope);
+        let given = std::mem::take(&mut fan_out.fan_ins[slot].given);
+        let total = given.len();
+        let mut list = Collection::default();
+        let mut failed_nodes: Vec<(NodeId, u64)> = Vec::new();
+        for (key, given) in fan_out.keys.iter().zip(given) {
+            match given {
+                Given::Value(value) => {
+                    list.elements.push(Element { key: key.clone(), value });
+                }
+                Given::Failed(node) => {
+                    list.failed.push(key.clone());
+                    match failed_nodes.iter_mut().find(|(failed, _)| *failed == node) {
+                        Some((_, count)) => *count += 1,
+                        None => failed_nodes.push((node, 1)),
+                    }
+                }
+                Given::Absent | Given::Pending => {}
+            }
+        }
+        for &(node, count) in &failed_nodes {
+            if !self.tolerated(node, count, total as u64) {
+                return Settled::Blocked(node);
+            }
+        }
+        let only_order = matches!(taken, Taken::Ended(_)) || self.takes_only_order(taken);
+        let none_left = list.elements.is_empty() && list.failed.is_empty();
+        if only_order || !none_left || (total == 0 && self.is_required(scope)) {
+            Settled::List(Arc::new(list))
+        } else {
+            Settled::Skipped
+        }
+    }
+
+    fn takes_only_order(&self, taken: Taken) -> bool {
+        match taken {
+            Taken::Inner(inner) => self.takes_only_order(self.wiring.fan_ins[inner.index()].taken),
+            Taken::Ended(_) => true,
+            Taken::Element | Taken::Output(_) => false,
+        }
+    }
+
+    /// Whether a fan-out without elements still runs its collect (rule 14).
+    fn is_required(&self, scope: ScopeId) -> bool {
+        match self.job.scope(scope).origin {
+            Origin::FanOut(output) => {
+                self.job.node(output.node).op.outputs[output.output as usize].required
+            }
+            Origin::Root | Origin::Zip { .. } | Origin::Cross { .. } => true,
+        }
+    }
+
+    /// Whether a fan-in goes on although `failed` of its `total` elements failed in `node`.
+    fn tolerated(&self, node: NodeId, failed: u64, total: u64) -> bool {
+        match self.job.node(node).policy.on_failure {
+            OnFailure::Finish | OnFailure::Abort => false,
+            OnFailure::Tolerate(Tolerance::Count(count)) => {
+                self.failed_by_node[node.index()] <= count
+            }
+            OnFailure::Tolerate(Tolerance::Ratio(ratio)) => within(failed, total, ratio),
+        }
+    }
+
+    /// Whether the failures of a node leave the run a success.
+    pub(super) fn tolerated_in_run(&self, node: NodeId) -> bool {
+        let failed = self.failed_by_node[node.index()];
+        failed == 0 || self.tolerated(node, failed, self.ended_by_node[node.index()])
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio of counts far below 2^52")]
+fn within(failed: u64, total: u64, ratio: f64) -> bool {
+    failed as f64 <= ratio * total as f64
+}
+
+/// A list of JSON values as one JSON array; values of other kinds stand as `null`, which
+/// the planner does not let happen.
+fn as_json_array(list: &Collection) -> Value {
+    let mut text = Vec::with_capacity(2 + list.elements.len() * 8);
+    text.push(b'[');
+    for (index, element) in list.elements.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        if element.value.media_type.is_json() {
+            text.extend_from_slice(&element.value.data);
+        } else {
+            text.extend_from_slice(b"null");
+        }
+    }
+    text.push(b']');
+    Value::json_text(text)
+}

@@ -1,0 +1,193 @@
+//! The state of one frame: one element of a fan-out, with all the steps that run for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Collection;
+use crate::job::{NodeId, ScopeId};
+use crate::name::{KeyPath, MappingKey};
+use crate::value::Value;
+
+/// The place of a frame in the scheduler's slab.
+pub(super) type FrameIndex = u32;
+
+/// One frame of a scope. The root frame is the only one of its scope.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) scope: ScopeId,
+    /// The frame around this one; itself for the root.
+    pub(super) parent: FrameIndex,
+    /// Told apart from the frames that had this place before it.
+    pub(super) generation: u32,
+    /// Its place among the elements of its fan-out; [`STALE`] while a retry may drop it.
+    pub(super) ordinal: u32,
+    pub(super) keys: KeyPath,
+    /// The element that the frame was made for; absent in the root.
+    pub(super) element: Option<Value>,
+    /// The attempt of the yielding step that emitted it.
+    pub(super) attempt: u32,
+    /// One for each node of the scope.
+    pub(super) steps: Box<[Step]>,
+    /// One for each child of the scope.
+    pub(super) fan_outs: Box<[FanOut]>,
+    /// Steps and fan-outs that have not ended; at zero the frame is freed.
+    pub(super) open: u32,
+    /// Those of them that back-pressure waits for; at zero the credit goes back.
+    pub(super) eager_open: u32,
+    /// Dropped by a retry of the yielding step: what still runs in it no longer counts.
+    pub(super) discarded: bool,
+}
+
+/// The ordinal of an element that a failed attempt emitted and the next has not emitted yet.
+pub(super) const STALE: u32 = u32::MAX;
+
+/// One execution of a node in a frame.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) phase: Phase,
+    /// The attempts begun so far.
+    pub(super) attempt: u32,
+    /// Given by the step that succeeded: the outputs that something reads.
+    pub(super) outputs: Box<[Option<Value>]>,
+    /// Present while a step with dynamic outputs is under way.
+    pub(super) flow: Option<Box<Flow>>,
+}
+
+/// Where a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits for so many dependencies.
+    Waiting(u32),
+    /// May run as soon as there is a place.
+    Ready,
+    /// Handed to the executor.
+    Running,
+    /// Waits in `emit` and holds no place.
+    Suspended,
+    /// Has credit again and goes on as soon as there is a place.
+    Resumable,
+    /// Waits for the delay before its next attempt.
+    Delayed,
+    Succeeded,
+    Skipped,
+    Failed,
+    /// Does not run because this node failed.
+    Blocked(NodeId),
+    /// Interrupted by cancelling, or dropped with its frame.
+    Gone,
+}
+
+impl Phase {
+    pub(super) const fn has_ended(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Skipped | Self::Failed | Self::Blocked(_) | Self::Gone
+        )
+    }
+
+    /// Whether the executor has the step.
+    pub(super) const fn is_out(self) -> bool {
+        matches!(self, Self::Running | Self::Suspended | Self::Resumable)
+    }
+}
+
+/// What a yielding step may still emit, and what came back.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Elements emitted whose eager part has not ended.
+    pub(super) unfinished: u64,
+    /// Elements that ended since the last grant.
+    pub(super) owed: super::Credit,
+    /// Elements granted in this attempt, in all.
+    pub(super) granted: u64,
+}
+
+/// Whether a fan-out has all its elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// More may come.
+    Open,
+    /// The yielding step succeeded.
+    Complete,
+    /// The yielding step was skipped.
+    Skipped,
+    /// The yielding step failed, or did not run because this node failed.
+    Blocked(NodeId),
+}
+
+/// What one dynamic output has given so far in one frame.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    pub(super) closing: Closing,
+    /// The mapping keys in the order of emission; emptied when nothing needs them any more.
+    pub(super) keys: Vec<MappingKey>,
+    /// The frame of each element, where it is alive.
+    pub(super) frames: Vec<Option<FrameIndex>>,
+    /// The elements themselves; kept only where a retry may have to compare them.
+    pub(super) values: Vec<Value>,
+    /// Frames alive, stale ones included.
+    pub(super) live: u32,
+    /// Whether the frame around it has been told that all of this has ended.
+    pub(super) ended: bool,
+    /// One for each fan-in that removes this level.
+    pub(super) fan_ins: Box<[FanInState]>,
+    /// What failed inside: the key of this level, and the node.
+    pub(super) failures: Vec<(MappingKey, NodeId)>,
+    /// What a failed attempt emitted and the current one has not emitted yet.
+    pub(super) stale: BTreeMap<MappingKey, Stale>,
+}
+
+impl FanOut {
+    pub(super) fn new(fan_ins: usize) -> Self {
+        Self {
+            closing: Closing::Open,
+            keys: Vec::new(),
+            frames: Vec::new(),
+            values: Vec::new(),
+            live: 0,
+            ended: false,
+            fan_ins: (0..fan_ins).map(|_| FanInState::default()).collect(),
+            failures: Vec::new(),
+            stale: BTreeMap::new(),
+        }
+    }
+}
+
+/// An element of an earlier attempt, waiting to be emitted again (`semantics.md` rule 17).
+#[derive(Debug)]
+pub(super) struct Stale {
+    pub(super) value: Value,
+    pub(super) frame: Option<FrameIndex>,
+    /// What its frame gave to each fan-in.
+    pub(super) given: Vec<Given>,
+}
+
+/// What a frame gives to a fan-in.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Given {
+    /// Not known yet.
+    Pending,
+    Value(Value),
+    /// Skipped, or an optional output that was not emitted.
+    Absent,
+    /// This node failed.
+    Failed(NodeId),
+}
+
+/// A fan-in on its way.
+#[derive(Debug, Default)]
+pub(super) struct FanInState {
+    /// What each element gave, in the order of emission; taken when the fan-in is settled.
+    pub(super) given: Vec<Given>,
+    /// Elements that are not pending.
+    pub(super) ended: u32,
+    pub(super) settled: Option<Settled>,
+}
+
+/// How a fan-in came out.
+#[derive(Debug, Clone)]
+pub(super) enum Settled {
+    List(Arc<Collection>),
+    Skipped,
+    Blocked(NodeId),
+}

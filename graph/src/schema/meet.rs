@@ -1,0 +1,355 @@
+//! Whether two shapes have a value in common.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use super::{Clash, Shape};
+
+/// How deep schemas are followed; beyond it everything fits, so that recursive ones end.
+const DEPTH: u32 = 24;
+
+const ALL: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
+
+/// One side of the comparison.
+#[derive(Clone, Copy)]
+enum Side<'a> {
+    Any,
+    Schema { root: &'a Json, node: &'a Json },
+    Value(&'a Json),
+    ListOf(&'a Shape),
+    Items(&'a [Shape]),
+}
+
+impl<'a> From<&'a Shape> for Side<'a> {
+    fn from(shape: &'a Shape) -> Self {
+        match shape {
+            Shape::Any => Self::Any,
+            Shape::Schema(schema) => Self::Schema { root: schema, node: schema },
+            Shape::Value(value) => Self::Value(value),
+            Shape::ListOf(of) => Self::ListOf(of),
+            Shape::Items(items) => Self::Items(items),
+        }
+    }
+}
+
+pub(super) fn clash(given: &Shape, taken: &Json) -> Option<Clash> {
+    meet(given.into(), Side::Schema { root: taken, node: taken }, DEPTH)
+}
+
+fn meet(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
+    if depth == 0 || matches!(given, Side::Any) || matches!(taken, Side::Any) {
+        return None;
+    }
+    let depth = depth - 1;
+    if let Some(parts) = given.parts() {
+        let found = combine(&parts, |given| meet(given, taken, depth))?;
+        return Some(if given.values().is_some() { differ_at(found, given, taken) } else { found });
+    }
+    if let Some(parts) = taken.parts() {
+        let found = combine(&parts, |taken| meet(given, taken, depth))?;
+        return Some(if taken.values().is_some() { differ_at(found, given, taken) } else { found });
+    }
+    if given.types().iter().all(|one| taken.types().iter().all(|other| !same_type(one, other))) {
+        return Some(differ(given, taken));
+    }
+    if let (Side::Value(a), Side::Value(b)) = (given, taken) {
+        return (a != b).then(|| differ(given, taken));
+    }
+    arrays(given, taken, depth).or_else(|| objects(given, taken, depth))
+}
+
+/// How a side divides into simpler ones.
+enum Parts<'a> {
+    /// A value is one of them.
+    Any(Vec<Side<'a>>),
+    /// A value is all of them at once.
+    All(Vec<Side<'a>>),
+}
+
+fn combine<'a>(parts: &Parts<'a>, clash: impl Fn(Side<'a>) -> Option<Clash>) -> Option<Clash> {
+    match parts {
+        Parts::All(sides) => sides.iter().find_map(|side| clash(*side)),
+        Parts::Any(sides) => {
+            let mut deepest: Option<Clash> = None;
+            for side in sides {
+                let found = clash(*side)?;
+                if deepest.as_ref().is_none_or(|other| found.at.len() > other.at.len()) {
+                    deepest = Some(found);
+                }
+            }
+            deepest
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    /// Divides what `$ref`, `allOf`, `anyOf`, `oneOf`, `enum` and `const` join. Keywords beside
+    /// them are left aside, which can only make the answer more lenient.
+    fn parts(self) -> Option<Parts<'a>> {
+        let Self::Schema { root, node } = self else { return None };
+        let object = node.as_object()?;
+        let side = |node| Self::Schema { root, node };
+        let mut all = Vec::new();
+        if let Some(reference) = object.get("$ref").and_then(Json::as_str) {
+            all.push(resolve(root, reference).map_or(Self::Any, side));
+        }
+        if let Some(members) = object.get("allOf").and_then(Json::as_array) {
+            all.extend(members.iter().map(side));
+        }
+        if !all.is_empty() {
+            return Some(Parts::All(all));
+        }
+        for key in ["anyOf", "oneOf"] {
+            if let Some(members) = object.get(key).and_then(Json::as_array) {
+                return Some(Parts::Any(members.iter().map(side).collect()));
+            }
+        }
+        if let Some(value) = object.get("const") {
+            return Some(Parts::All(vec![Self::Value(value)]));
+        }
+        let members = object.get("enum").and_then(Json::as_array)?;
+        Some(Parts::Any(members.iter().map(Self::Value).collect()))
+    }
+
+    /// All values that it allows, where it lists them.
+    fn values(self) -> Option<Vec<&'a Json>> {
+        if let Self::Value(value) = self {
+            return Some(vec![value]);
+        }
+        let sides = match self.parts()? {
+            Parts::Any(sides) => sides,
+            Parts::All(sides) if sides.len() == 1 => sides,
+            Parts::All(_) => return None,
+        };
+        let values: Option<Vec<_>> = sides
+            .into_iter()
+            .map(|side| match side {
+                Self::Value(value) => Some(value),
+                other => other.keyword("const"),
+            })
+            .collect();
+        values.filter(|values| !values.is_empty())
+    }
+
+    /// The JSON types that a value may have.
+    fn types(self) -> Vec<&'a str> {
+        match self {
+            Self::Any => ALL.to_vec(),
+            Self::ListOf(_) | Self::Items(_) => vec!["array"],
+            Self::Value(value) => vec![type_of(value)],
+            Self::Schema { node: Json::Bool(false), .. } => Vec::new(),
+            Self::Schema { node, .. } => match node.get("type") {
+                Some(Json::String(name)) => vec![name],
+                Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect(),
+                _ => ALL.to_vec(),
+            },
+        }
+    }
+
+    fn keyword(self, key: &str) -> Option<&'a Json> {
+        match self {
+            Self::Schema { node, .. } => node.get(key),
+            _ => None,
+        }
+    }
+
+    /// Whether it allows arrays only: then a clash of elements is a clash.
+    fn is_list(self) -> bool {
+        self.types() == ["array"]
+    }
+
+    /// What its elements are, where they are all alike.
+    fn element(self) -> Self {
+        match self {
+            Self::ListOf(of) => of.into(),
+            Self::Schema { root, .. } if self.keyword("prefixItems").is_none() => {
+                self.keyword("items").map_or(Self::Any, |node| Self::Schema { root, node })
+            }
+            _ => Self::Any,
+        }
+    }
+
+    /// Its elements one by one, where their number is known.
+    fn elements(self) -> Option<Vec<Self>> {
+        match self {
+            Self::Items(items) => Some(items.iter().map(Into::into).collect()),
+            Self::Value(Json::Array(items)) => Some(items.iter().map(Self::Value).collect()),
+            _ => None,
+        }
+    }
+
+    /// The properties that it speaks of, and what it says of each.
+    fn property_names(self) -> Vec<&'a str> {
+        let properties = match self {
+            Self::Value(Json::Object(object)) => Some(object),
+            _ => self.keyword("properties").and_then(Json::as_object),
+        };
+        properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+
+    /// What it says of a property; `None`: the property cannot be there.
+    fn property(self, name: &str) -> Option<Self> {
+        let Self::Schema { root, .. } = self else {
+            let Self::Value(value) = self else { return Some(Self::Any) };
+            return value.get(name).map(Self::Value);
+        };
+        let declared = self.keyword("properties").and_then(|properties| properties.get(name));
+        match (declared, self.keyword("additionalProperties")) {
+            (Some(node), _) => Some(Self::Schema { root, node }),
+            (None, Some(Json::Bool(false))) if self.keyword("patternProperties").is_none() => None,
+            (None, Some(node)) if self.keyword("patternProperties").is_none() => {
+                Some(Self::Schema { root, node })
+            }
+            (None, _) => Some(Self::Any),
+        }
+    }
+
+    fn requires(self, name: &str) -> bool {
+        if let Self::Value(value) = self {
+            return value.get(name).is_some();
+        }
+        let required = self.keyword("required").and_then(Json::as_array);
+        required.is_some_and(|names| names.iter().any(|one| one == name))
+    }
+
+    fn is_object(self) -> bool {
+        self.types() == ["object"]
+    }
+}
+
+fn arrays(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
+    if !given.is_list() || !taken.is_list() {
+        return None;
+    }
+    match (given.elements(), taken.elements()) {
+        (Some(given), _) => {
+            let element = taken.element();
+            let found = given.into_iter().enumerate();
+            found
+                .filter_map(|(n, one)| Some((n, meet(one, element, depth)?)))
+                .map(|(n, clash)| inside(&format!("[{n}]"), clash))
+                .next()
+        }
+        (None, Some(taken)) => {
+            let element = given.element();
+            taken.into_iter().find_map(|one| meet(element, one, depth))
+        }
+        (None, None) => {
+            meet(given.element(), taken.element(), depth).map(|clash| inside("[]", clash))
+        }
+    }
+}
+
+fn objects(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
+    if !given.is_object() || !taken.is_object() {
+        return None;
+    }
+    let mut names = given.property_names();
+    names.extend(taken.property_names());
+    for side in [given, taken] {
+        let required = side.keyword("required").and_then(Json::as_array);
+        names.extend(required.into_iter().flatten().filter_map(Json::as_str));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| given.requires(name) || taken.requires(name))
+        .find_map(|name| property(given, taken, name, depth))
+}
+
+/// Compares a property that one side at least requires.
+fn property(given: Side<'_>, taken: Side<'_>, name: &str, depth: u32) -> Option<Clash> {
+    match (given.property(name), taken.property(name)) {
+        (Some(given), Some(taken)) => {
+            meet(given, taken, depth).map(|clash| inside(&format!(".{name}"), clash))
+        }
+        (None, _) => Some(Clash {
+            at: String::new(),
+            reason: format!("the property `{name}` is required and never given"),
+        }),
+        (_, None) => Some(Clash {
+            at: String::new(),
+            reason: format!("the property `{name}` is given and not allowed"),
+        }),
+    }
+}
+
+fn inside(step: &str, mut clash: Clash) -> Clash {
+    clash.at.insert_str(0, step);
+    clash
+}
+
+fn differ(given: Side<'_>, taken: Side<'_>) -> Clash {
+    let reason = format!("{} is given, {} is expected", describe(given), describe(taken));
+    Clash { at: String::new(), reason }
+}
+
+/// Says of a clash of whole values what all of the values are.
+fn differ_at(found: Clash, given: Side<'_>, taken: Side<'_>) -> Clash {
+    if found.at.is_empty() { differ(given, taken) } else { found }
+}
+
+/// What a side allows, for people.
+fn describe(side: Side<'_>) -> String {
+    if let Some(values) = side.values() {
+        let shown = values.iter().take(5).map(|value| format!("`{}`", short(value)));
+        let mut text = shown.collect::<Vec<_>>().join(", ");
+        if values.len() > 5 {
+            text.push_str(", …");
+        }
+        return if values.len() > 1 { format!("one of {text}") } else { text };
+    }
+    let types = side.types();
+    let mut text = String::new();
+    for (n, name) in types.iter().enumerate() {
+        let article = if *name == "null" {
+            ""
+        } else if name.starts_with(['i', 'o', 'a']) {
+            "an "
+        } else {
+            "a "
+        };
+        let separator = match n {
+            0 => "",
+            n if n + 1 == types.len() => " or ",
+            _ => ", ",
+        };
+        let _ = write!(text, "{separator}{article}{name}");
+    }
+    if text.is_empty() { "nothing".to_owned() } else { text }
+}
+
+/// A value as text that leaves room for others.
+fn short(value: &Json) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn type_of(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(n) if n.is_f64() && n.as_f64().is_some_and(|n| n.fract() != 0.0) => "fraction",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
+}
+
+/// Whether two types share values: every integer is a number, as is every fraction.
+fn same_type(one: &str, other: &str) -> bool {
+    let number = |name: &str| matches!(name, "integer" | "fraction");
+    one == other || (one == "number" && number(other)) || (other == "number" && number(one))
+}
+
+/// What a reference inside a schema points to; `None` for anything outside.
+fn resolve<'a>(root: &'a Json, reference: &str) -> Option<&'a Json> {
+    let pointer = reference.strip_prefix('#')?;
+    if pointer.is_empty() { Some(root) } else { root.pointer(pointer) }
+}

@@ -1,0 +1,101 @@
+//! The wasmtime engine: which features guests may use, and where their memory comes from.
+//!
+//! Every setting here is a decision about isolation or about the price of a clone; the reasons
+//! stand beside them. `pagemap_scan` stays off: with wasmtime 48 it lets a clone read
+//! bytes of an earlier one.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How often running guests are interrupted to look at their deadline: the finest grain of
+/// timeouts and of cancelling, and how long a guest computes before others get their turn.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Instances alive at once in one engine. Each reserves address space, not memory.
+pub(crate) const INSTANCES: u32 = 1000;
+
+/// What an engine is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EngineSettings {
+    /// Whether compiled code counts fuel, which costs a third of its speed.
+    pub(crate) fuel: bool,
+}
+
+/// The configuration of an engine.
+pub(crate) fn config(settings: EngineSettings) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(settings.fuel)
+        // Guests are called on fibers, which are never reused before their owner is gone.
+        .async_stack_zeroing(false)
+        // Component-model async is not offered, and its bookkeeping doubles the price of a clone.
+        .concurrency_support(false)
+        // Results must not depend on the machine (op-interface, principle 1).
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .memory_init_cow(true)
+        .wasm_memory64(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(INSTANCES * 4)
+        .total_memories(INSTANCES * 2)
+        .total_tables(INSTANCES * 4)
+        .total_stacks(INSTANCES)
+        .max_unused_warm_slots(INSTANCES * 2)
+        .max_core_instances_per_component(16)
+        .max_memories_per_component(4)
+        .max_tables_per_component(16)
+        .max_tables_per_module(8)
+        .table_elements(100_000)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .max_memory_size(4 << 30)
+        // A slot's first bytes are wiped in place, and only what lies behind goes back to the
+        // kernel: that needs the lock on the address space, which all threads share.
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(64 << 10)
+        .decommit_batch_size(64)
+        .pagemap_scan(Enabled::No);
+    pool
+}
+
+/// Advances the epoch of an engine until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+        let engine = engine.weak();
+        let (stop, stopped) = mpsc::channel();
+        let tick = move || {
+            while stopped.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        };
+        let thread = thread::Builder::new().name("dynhost-ticker".to_owned()).spawn(tick)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the ticker has been reported on its own thread.
+            let _ = thread.join();
+        }
+    }
+}

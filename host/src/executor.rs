@@ -1,0 +1,220 @@
+//! Where steps are run: takes ready steps, gives back what they emit and how they end.
+//!
+//! An executor knows nothing of the graph. [`local`] runs steps in this process; one that
+//! sends them elsewhere implements the same two traits.
+
+pub mod local;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use dynhost_graph::definition::OpDefinition;
+use dynhost_graph::event::{Failure, Level};
+use dynhost_graph::job::Grants;
+use dynhost_graph::name::{MappingKey, StepKey};
+use dynhost_graph::scheduler::{Credit, Input, StepId};
+use dynhost_graph::value::Value;
+use tokio::sync::Notify;
+
+use crate::component::Component;
+use crate::instance::StepLimits;
+
+/// What all steps of a node have in common.
+#[derive(Debug, Clone)]
+pub struct StepSpec {
+    /// The component that holds the op.
+    pub component: Component,
+    /// The op.
+    pub op: Arc<OpDefinition>,
+    /// The op's configuration as JSON text.
+    pub config: Arc<str>,
+    /// Bounds on one attempt.
+    pub limits: StepLimits,
+    /// Wall-clock time of one attempt.
+    pub timeout: Duration,
+    /// Elements that a dynamic output may have in one step.
+    pub max_clones: Option<u64>,
+    /// What the op may reach.
+    pub grants: Grants,
+    /// Steps of a higher rank go first.
+    pub rank: u32,
+}
+
+/// One attempt at a step, ready to be run.
+#[derive(Debug)]
+pub struct Task {
+    /// The step, as the scheduler calls it.
+    pub id: StepId,
+    /// The step, as people call it.
+    pub step: StepKey,
+    /// The attempt; 1 is the first.
+    pub attempt: u32,
+    /// What is run.
+    pub spec: Arc<StepSpec>,
+    /// One for each input of the op's definition.
+    pub inputs: Vec<Input>,
+    /// What the step may emit before it is granted more.
+    pub credit: Credit,
+}
+
+/// What an executor says of a step.
+#[derive(Debug)]
+pub struct Report {
+    /// The step.
+    pub id: StepId,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The step, as people call it.
+    pub step: StepKey,
+    /// What is said.
+    pub what: ReportKind,
+}
+
+/// The kinds of report. Each attempt gives `Started`, then any number of others, then `Ended`
+/// once; one that is interrupted before it began gives `Ended` alone.
+#[derive(Debug)]
+pub enum ReportKind {
+    /// The attempt began.
+    Started,
+    /// The guest emitted an element of a dynamic output.
+    Emitted {
+        /// The position of the output in the op's definition.
+        output: u32,
+        /// The mapping key.
+        key: MappingKey,
+        /// The element.
+        value: Value,
+    },
+    /// The guest waits in `emit`, and holds no place. It has seen so many elements granted.
+    Suspended {
+        /// Elements granted in this attempt, in all.
+        granted: u64,
+    },
+    /// The guest wrote to its log.
+    Logged {
+        /// How urgent it is.
+        level: Level,
+        /// The message.
+        message: String,
+        /// Further fields.
+        fields: Vec<(String, String)>,
+    },
+    /// The guest said how far it is.
+    Progressed {
+        /// Units done.
+        done: u64,
+        /// Units in all.
+        total: Option<u64>,
+    },
+    /// The attempt ended. Always the last report of an attempt.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Well, with these static outputs, by position in the op's definition.
+    Succeeded(Vec<(u32, Value)>),
+    /// It failed.
+    Failed(Failure),
+    /// It was interrupted.
+    Cancelled,
+}
+
+/// Runs the steps of any number of runs.
+pub trait Executor: Send + Sync {
+    /// Begins to serve a run: at most `max_concurrency` of its steps run at once, and what they do
+    /// is reported to `inbox`.
+    fn open(&self, run: Arc<str>, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session>;
+}
+
+/// The steps of one run in an executor. Dropping it interrupts them all.
+pub trait Session: Send {
+    /// Takes steps to be run; those of a higher rank go first.
+    fn run(&self, tasks: Vec<Task>);
+    /// Lets a step emit so much more.
+    fn grant(&self, id: StepId, credit: Credit);
+    /// Interrupts a step.
+    fn interrupt(&self, id: StepId);
+    /// Interrupts every step, and drops those that have not begun.
+    fn interrupt_all(&self);
+}
+
+/// Reports on their way from an executor to a run.
+///
+/// Reports are taken in batches: as long as the workers have enough to do, the run is woken
+/// only now and then, because waking it costs as much as a small step.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    reports: Mutex<Waiting>,
+    ready: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    reports: Vec<Report>,
+    since: Option<Instant>,
+    /// The run has been woken for what is here.
+    woken: bool,
+}
+
+impl Inbox {
+    /// Reports that are worth waking the run for.
+    const BATCH: usize = 64;
+    /// How long a report may wait for others.
+    const PATIENCE: Duration = Duration::from_micros(100);
+
+    /// Adds a report. It is seen at the latest when the next one is added after a short time, or
+    /// when [`Inbox::flush`] is called.
+    pub fn push(&self, report: Report) {
+        let wake = {
+            let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.reports.push(report);
+            if waiting.woken {
+                false
+            } else {
+                let now = Instant::now();
+                let since = *waiting.since.get_or_insert(now);
+                let due =
+                    waiting.reports.len() >= Self::BATCH || now - since >= Self::PATIENCE;
+                waiting.woken = due;
+                due
+            }
+        };
+        if wake {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Makes the run see what is here.
+    pub fn flush(&self) {
+        let wake = {
+            let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = !waiting.woken && !waiting.reports.is_empty();
+            waiting.woken |= due;
+            due
+        };
+        if wake {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Waits for reports and moves them to `into`, which is empty.
+    pub(crate) async fn receive(&self, into: &mut Vec<Report>) {
+        loop {
+            self.ready.notified().await;
+            let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.woken = false;
+            waiting.since = None;
+            std::mem::swap(&mut waiting.reports, into);
+            if !into.is_empty() {
+                return;
+            }
+        }
+    }
+}

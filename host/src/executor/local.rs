@@ -1,0 +1,253 @@
+//! Runs steps in this process, on threads of its own.
+//!
+//! Each worker is one thread with one small tokio runtime, on which the guests that wait for
+//! something (credit, files, a timer) are parked. A worker takes one step at a time from a
+//! queue that all share and runs it at once; most steps end without ever having waited, and cost
+//! no task, no wake-up and no hand-off.
+
+mod port;
+mod queue;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dynhost_graph::event::Failure;
+use dynhost_graph::scheduler::{Credit, StepId};
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
+
+use super::{Executor, Inbox, Outcome, Report, ReportKind, Session, Task};
+use crate::component::Compiled;
+use crate::instance::{self, Attempt};
+use crate::wit::OpDefinitionOut;
+
+pub use port::LocalPort;
+use queue::{Queue, RunState};
+
+/// The workers of a host.
+#[derive(Debug)]
+pub struct LocalExecutor {
+    queue: Arc<Queue>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl LocalExecutor {
+    /// Starts so many workers. They stop when the executor is dropped.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no event queue for it.
+    pub fn start(workers: u32) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let mut executor = Self { queue: Arc::clone(&queue), threads: Vec::new() };
+        for number in 0..workers {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let queue = Arc::clone(&queue);
+            let worker = move || runtime.block_on(work(&queue));
+            let name = format!("dynhost-worker-{number}");
+            executor.threads.push(thread::Builder::new().name(name).spawn(worker)?);
+        }
+        Ok(executor)
+    }
+}
+
+impl Drop for LocalExecutor {
+    fn drop(&mut self) {
+        self.queue.close();
+        let here = thread::current().id();
+        for worker in self.threads.drain(..) {
+            // The last handle on the host may be dropped by a worker itself.
+            if worker.thread().id() != here {
+                let _ = worker.join();
+            }
+        }
+    }
+}
+
+impl Executor for LocalExecutor {
+    fn open(&self, run: Arc<str>, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session> {
+        let run = self.queue.add_run(run, max_concurrency, inbox);
+        Box::new(LocalSession { queue: Arc::clone(&self.queue), run })
+    }
+}
+
+struct LocalSession {
+    queue: Arc<Queue>,
+    run: Arc<RunState>,
+}
+
+impl Session for LocalSession {
+    fn run(&self, tasks: Vec<Task>) {
+        self.queue.push(&self.run, tasks);
+    }
+
+    fn grant(&self, id: StepId, credit: Credit) {
+        self.run.grant(id, credit);
+    }
+
+    fn interrupt(&self, id: StepId) {
+        let waiting = self.queue.remove(&self.run, Some(id));
+        self.report_cancelled(waiting);
+        self.run.interrupt(id);
+    }
+
+    fn interrupt_all(&self) {
+        let waiting = self.queue.remove(&self.run, None);
+        self.report_cancelled(waiting);
+        self.run.interrupt_all();
+    }
+}
+
+impl LocalSession {
+    fn report_cancelled(&self, tasks: Vec<Task>) {
+        for task in tasks {
+            let what = ReportKind::Ended { outcome: Outcome::Cancelled, took: Duration::ZERO };
+            let Task { id, attempt, step, .. } = task;
+            self.run.inbox.push(Report { id, attempt, step, what });
+        }
+        self.run.inbox.flush();
+    }
+}
+
+impl Drop for LocalSession {
+    fn drop(&mut self) {
+        drop(self.queue.remove(&self.run, None));
+        self.run.interrupt_all();
+        self.queue.remove_run(&self.run);
+    }
+}
+
+/// How long a worker goes on without looking at its timers and files.
+const TURN: Duration = Duration::from_millis(5);
+
+/// The life of one worker.
+async fn work(queue: &Queue) {
+    let mut parked = FuturesUnordered::new();
+    let mut turn = Instant::now();
+    loop {
+        // First what was already begun: it holds memory and a place.
+        while let Some(Some(())) = parked.next().now_or_never() {}
+        if let Some((run, task)) = queue.take() {
+            let mut attempt = Box::pin(attempt(run, task));
+            if futures::poll!(&mut attempt).is_pending() {
+                parked.push(attempt);
+            }
+            if turn.elapsed() > TURN {
+                tokio::task::yield_now().await;
+                turn = Instant::now();
+            }
+            continue;
+        }
+        queue.flush();
+        if !wait(queue, &mut parked).await {
+            return;
+        }
+        turn = Instant::now();
+    }
+}
+
+/// Waits until there may be something to do; false when the executor is gone.
+async fn wait<F: Future<Output = ()>>(queue: &Queue, parked: &mut FuturesUnordered<F>) -> bool {
+    let mut work = pin!(queue.wait());
+    poll_fn(|cx| {
+        if let Poll::Ready(open) = work.as_mut().poll(cx) {
+            return Poll::Ready(open);
+        }
+        match parked.poll_next_unpin(cx) {
+            Poll::Ready(Some(())) => Poll::Ready(true),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// One attempt, from its first report to its last.
+async fn attempt(run: Arc<RunState>, task: Task) {
+    let begun = Instant::now();
+    let what = ReportKind::Started;
+    run.inbox.push(Report { id: task.id, attempt: task.attempt, step: task.step.clone(), what });
+    let port = LocalPort::new(&run, &task);
+    let outcome = bounded(&run, &task, port).await;
+    run.end(task.id);
+    let what = ReportKind::Ended { outcome, took: begun.elapsed() };
+    let Task { id, attempt, step, .. } = task;
+    run.inbox.push(Report { id, attempt, step, what });
+}
+
+/// Runs a guest until it ends, its time is over, or it is interrupted.
+async fn bounded(run: &Arc<RunState>, task: &Task, port: LocalPort) -> Outcome {
+    let code = match task.spec.component.code(task.spec.limits.fuel.is_some()) {
+        Ok(code) => code,
+        Err(message) => return Outcome::Failed(Failure::Host { message }),
+    };
+    let spec = &task.spec;
+    let attempt = Attempt {
+        run: &run.name,
+        step: &task.step,
+        number: task.attempt,
+        op: &spec.op,
+        config: &spec.config,
+        inputs: &task.inputs,
+        limits: &spec.limits,
+        max_clones: spec.max_clones,
+        grants: &spec.grants,
+    };
+    let guest = instance::run(code, &attempt, port);
+    let mut guest = pin!(std::panic::AssertUnwindSafe(guest).catch_unwind());
+    let finish = |ended: Result<Outcome, _>| {
+        ended.unwrap_or_else(|_| {
+            let message = "the host panicked while it ran this step; this is a bug".to_owned();
+            Outcome::Failed(Failure::Host { message })
+        })
+    };
+    // Most guests end here, without a timer.
+    if let Poll::Ready(ended) = futures::poll!(&mut guest) {
+        return finish(ended);
+    }
+    run.inbox.flush();
+    let deadline = tokio::time::Instant::now() + task.spec.timeout;
+    let mut time_over = pin!(tokio::time::sleep_until(deadline));
+    let mut interrupted = pin!(run.interrupted(task.id));
+    poll_fn(|cx| {
+        if interrupted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Outcome::Cancelled);
+        }
+        // A guest that computes is polled at every tick, and the clock may be ahead of the timer.
+        let over = tokio::time::Instant::now() >= deadline;
+        if time_over.as_mut().poll(cx).is_ready() || over {
+            let after_ms = u64::try_from(task.spec.timeout.as_millis()).unwrap_or(u64::MAX);
+            return Poll::Ready(Outcome::Failed(Failure::TimedOut { after_ms }));
+        }
+        let polled = guest.as_mut().poll(cx).map(finish);
+        run.inbox.flush();
+        polled
+    })
+    .await
+}
+
+/// Asks a component for its op definitions, on a thread of its own so that any caller may wait.
+pub(crate) fn describe(
+    code: &Compiled<LocalPort>,
+    timeout: Duration,
+) -> Result<Vec<OpDefinitionOut>, String> {
+    let ask = || -> Result<Vec<OpDefinitionOut>, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
+        runtime.block_on(async {
+            match tokio::time::timeout(timeout, instance::describe(code, LocalPort::unconnected())).await {
+                Ok(described) => described.map_err(|error| format!("{:#}", error.root_cause())),
+                Err(_) => Err(format!("it did not answer within {} s", timeout.as_secs())),
+            }
+        })
+    };
+    thread::scope(|scope| match scope.spawn(ask).join() {
+        Ok(described) => described,
+        Err(_) => Err("the host panicked; this is a bug".to_owned()),
+    })
+}
+

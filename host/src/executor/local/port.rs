@@ -1,0 +1,136 @@
+//! What connects a running guest with its run: reports out, credit in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use dynhost_graph::name::StepKey;
+use dynhost_graph::scheduler::{Credit, StepId};
+use tokio::sync::Notify;
+
+use super::super::{Report, ReportKind, Task};
+use super::queue::RunState;
+use crate::instance::Port;
+
+/// What a yielding step may still emit.
+#[derive(Debug)]
+pub(super) struct Flow {
+    items: AtomicI64,
+    bytes: AtomicI64,
+    granted: AtomicU64,
+    suspended: AtomicBool,
+    more: Notify,
+}
+
+impl Flow {
+    fn new(credit: Credit) -> Self {
+        Self {
+            items: AtomicI64::new(signed(credit.items)),
+            bytes: AtomicI64::new(signed(credit.bytes)),
+            granted: AtomicU64::new(credit.items),
+            suspended: AtomicBool::new(false),
+            more: Notify::new(),
+        }
+    }
+
+    pub(super) fn grant(&self, credit: Credit) {
+        self.bytes.fetch_add(signed(credit.bytes), Ordering::SeqCst);
+        self.items.fetch_add(signed(credit.items), Ordering::SeqCst);
+        // Last, so that whoever has seen it has seen the credit.
+        self.granted.fetch_add(credit.items, Ordering::SeqCst);
+        self.more.notify_one();
+    }
+
+    fn spend(&self, bytes: u64) {
+        self.items.fetch_sub(1, Ordering::SeqCst);
+        self.bytes.fetch_sub(signed(bytes), Ordering::SeqCst);
+    }
+
+    /// Whether the step waits here without a place.
+    pub(super) fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::SeqCst)
+    }
+
+    fn has_credit(&self) -> bool {
+        self.items.load(Ordering::SeqCst) > 0 && self.bytes.load(Ordering::SeqCst) > 0
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The port of one attempt; without a run for a guest that only describes its ops.
+pub struct LocalPort(Option<Connected>);
+
+struct Connected {
+    run: Arc<RunState>,
+    id: StepId,
+    attempt: u32,
+    step: StepKey,
+    /// Present where the op has dynamic outputs.
+    flow: Option<Arc<Flow>>,
+}
+
+impl LocalPort {
+    pub(super) fn new(run: &Arc<RunState>, task: &Task) -> Self {
+        let flow = (task.credit != Credit::default()).then(|| {
+            let flow = Arc::new(Flow::new(task.credit));
+            run.add_flow(task.id, Arc::clone(&flow));
+            flow
+        });
+        Self(Some(Connected {
+            run: Arc::clone(run),
+            id: task.id,
+            attempt: task.attempt,
+            step: task.step.clone(),
+            flow,
+        }))
+    }
+
+    /// A port that nobody listens to.
+    pub(super) const fn unconnected() -> Self {
+        Self(None)
+    }
+}
+
+impl Connected {
+    fn report(&self, what: ReportKind) {
+        let Self { id, attempt, ref step, .. } = *self;
+        self.run.inbox.push(Report { id, attempt, step: step.clone(), what });
+    }
+}
+
+impl Port for LocalPort {
+    fn report(&self, what: ReportKind) {
+        if let Some(connected) = &self.0 {
+            connected.report(what);
+        }
+    }
+
+    async fn emitted(&mut self, what: ReportKind, bytes: u64) {
+        let Some(connected) = &self.0 else { return };
+        connected.report(what);
+        let run = &connected.run;
+        if run.has_idle_workers() {
+            run.inbox.flush();
+        }
+        let Some(flow) = &connected.flow else { return };
+        flow.spend(bytes);
+        while !flow.has_credit() {
+            let more = flow.more.notified();
+            // Before the second look: a grant that came in between is then not yet counted.
+            let granted = flow.granted.load(Ordering::SeqCst);
+            if flow.has_credit() {
+                break;
+            }
+            // The clones that this step waits for need its place.
+            flow.suspended.store(true, Ordering::SeqCst);
+            run.leave_place();
+            connected.report(ReportKind::Suspended { granted });
+            run.inbox.flush();
+            more.await;
+            run.enter_place().await;
+            flow.suspended.store(false, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The steps that wait for a worker, and the places of each run.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dynhost_graph::scheduler::{Credit, StepId};
+use tokio::sync::{Notify, Semaphore};
+
+use super::super::{Inbox, Task};
+use super::port::Flow;
+
+/// What all workers share.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Workers that have nothing to do.
+    idle: Arc<AtomicUsize>,
+    work: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    runs: Vec<Waiting>,
+    /// The run that is looked at first, so that all get their turn.
+    turn: usize,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    run: Arc<RunState>,
+    /// By rank.
+    tasks: BTreeMap<u32, VecDeque<Task>>,
+}
+
+/// One run, as its steps see it.
+#[derive(Debug)]
+pub(super) struct RunState {
+    pub(super) name: Arc<str>,
+    pub(super) inbox: Arc<Inbox>,
+    idle: Arc<AtomicUsize>,
+    /// One permit for each step that may run now.
+    places: Semaphore,
+    /// What the steps that yield may still emit.
+    flows: Mutex<HashMap<StepId, Arc<Flow>>>,
+    all_interrupted: AtomicBool,
+    some_interrupted: Mutex<HashSet<StepId>>,
+    interruption: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    pub(super) fn add_run(
+        &self,
+        name: Arc<str>,
+        max_concurrency: u32,
+        inbox: Arc<Inbox>,
+    ) -> Arc<RunState> {
+        let idle = Arc::clone(&self.idle);
+        let run = Arc::new(RunState::new(name, max_concurrency, inbox, idle));
+        let waiting = Waiting { run: Arc::clone(&run), tasks: BTreeMap::new() };
+        lock(&self.state).runs.push(waiting);
+        run
+    }
+
+    pub(super) fn remove_run(&self, run: &Arc<RunState>) {
+        lock(&self.state).runs.retain(|waiting| !Arc::ptr_eq(&waiting.run, run));
+    }
+
+    pub(super) fn push(&self, run: &Arc<RunState>, tasks: Vec<Task>) {
+        let count = tasks.len();
+        {
+            let mut state = lock(&self.state);
+            let Some(waiting) = state.runs.iter_mut().find(|it| Arc::ptr_eq(&it.run, run)) else {
+                return;
+            };
+            for task in tasks {
+                waiting.tasks.entry(task.spec.rank).or_default().push_back(task);
+            }
+        }
+        for _ in 0..count.min(self.idle.load(Ordering::SeqCst)) {
+            self.work.notify_one();
+        }
+    }
+
+    /// The next step of a run that has a place for it; the place is taken.
+    pub(super) fn take(&self) -> Option<(Arc<RunState>, Task)> {
+        let mut state = lock(&self.state);
+        let runs = state.runs.len();
+        for offset in 0..runs {
+            let index = (state.turn + offset) % runs;
+            let waiting = &mut state.runs[index];
+            let Some(mut deepest) = waiting.tasks.last_entry() else { continue };
+            let Ok(place) = waiting.run.places.try_acquire() else { continue };
+            place.forget();
+            let task = deepest.get_mut().pop_front();
+            if deepest.get().is_empty() {
+                deepest.remove();
+            }
+            let run = Arc::clone(&waiting.run);
+            match task {
+                Some(task) => {
+                    state.turn = index + 1;
+                    return Some((run, task));
+                }
+                None => run.leave_place(),
+            }
+        }
+        None
+    }
+
+    /// Takes back steps that no worker has begun: one, or all of the run.
+    pub(super) fn remove(&self, run: &Arc<RunState>, id: Option<StepId>) -> Vec<Task> {
+        let mut state = lock(&self.state);
+        let Some(waiting) = state.runs.iter_mut().find(|it| Arc::ptr_eq(&it.run, run)) else {
+            return Vec::new();
+        };
+        let Some(id) = id else {
+            return std::mem::take(&mut waiting.tasks).into_values().flatten().collect();
+        };
+        let mut removed = Vec::new();
+        for tasks in waiting.tasks.values_mut() {
+            if let Some(at) = tasks.iter().position(|task| task.id == id) {
+                removed.extend(tasks.remove(at));
+            }
+        }
+        waiting.tasks.retain(|_, tasks| !tasks.is_empty());
+        removed
+    }
+
+    /// Makes every run see what its steps have reported.
+    pub(super) fn flush(&self) {
+        for waiting in &lock(&self.state).runs {
+            waiting.run.inbox.flush();
+        }
+    }
+
+    /// Waits for work; false when there will be none.
+    pub(super) async fn wait(&self) -> bool {
+        let notified = self.work.notified();
+        self.idle.fetch_add(1, Ordering::SeqCst);
+        let _idle = Idle(&self.idle);
+        // What was pushed before this worker counted as idle has woken nobody.
+        {
+            let state = lock(&self.state);
+            if state.closed {
+                return false;
+            }
+            if state.runs.iter().any(Waiting::has_work) {
+                return true;
+            }
+        }
+        notified.await;
+        !lock(&self.state).closed
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.work.notify_waiters();
+        // For a worker between looking at the state and waiting.
+        self.work.notify_one();
+    }
+}
+
+/// Counts a worker as idle until dropped.
+struct Idle<'a>(&'a AtomicUsize);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Waiting {
+    fn has_work(&self) -> bool {
+        !self.tasks.is_empty() && self.run.places.available_permits() > 0
+    }
+}
+
+impl RunState {
+    fn new(
+        name: Arc<str>,
+        max_concurrency: u32,
+        inbox: Arc<Inbox>,
+        idle: Arc<AtomicUsize>,
+    ) -> Self {
+        Self {
+            name,
+            inbox,
+            idle,
+            places: Semaphore::new(max_concurrency as usize),
+            flows: Mutex::default(),
+            all_interrupted: AtomicBool::new(false),
+            some_interrupted: Mutex::default(),
+            interruption: Notify::new(),
+        }
+    }
+
+    pub(super) fn leave_place(&self) {
+        self.places.add_permits(1);
+    }
+
+    /// Waits for a place; those that wait here come before steps that have not begun.
+    pub(super) async fn enter_place(&self) {
+        if let Ok(place) = self.places.acquire().await {
+            place.forget();
+        }
+    }
+
+    pub(super) fn add_flow(&self, id: StepId, flow: Arc<Flow>) {
+        lock(&self.flows).insert(id, flow);
+    }
+
+    pub(super) fn grant(&self, id: StepId, credit: Credit) {
+        if let Some(flow) = lock(&self.flows).get(&id) {
+            flow.grant(credit);
+        }
+    }
+
+    /// The step has ended, and holds no place any more.
+    pub(super) fn end(&self, id: StepId) {
+        let flow = {
+            let mut flows = lock(&self.flows);
+            if flows.is_empty() { None } else { flows.remove(&id) }
+        };
+        if !flow.is_some_and(|flow| flow.is_suspended()) {
+            self.leave_place();
+        }
+    }
+
+    pub(super) fn has_idle_workers(&self) -> bool {
+        self.idle.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn interrupt(&self, id: StepId) {
+        lock(&self.some_interrupted).insert(id);
+        self.interruption.notify_waiters();
+    }
+
+    pub(super) fn interrupt_all(&self) {
+        self.all_interrupted.store(true, Ordering::SeqCst);
+        self.interruption.notify_waiters();
+    }
+
+    /// Waits until the step is to be interrupted.
+    pub(super) async fn interrupted(&self, id: StepId) {
+        loop {
+            let mut again = std::pin::pin!(self.interruption.notified());
+            again.as_mut().enable();
+            if self.all_interrupted.load(Ordering::SeqCst)
+                || lock(&self.some_interrupted).contains(&id)
+            {
+                return;
+            }
+            again.await;
+        }
+    }
+}

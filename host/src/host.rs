@@ -1,0 +1,203 @@
+//! The host: engines, limits, compiled code, workers. Cheap to clone; any number of runs at once.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::code_cache::CodeCache;
+use crate::component::{Component, ComponentError};
+use crate::engine::{self, EngineSettings, INSTANCES, Ticker};
+use crate::executor::Executor;
+use crate::executor::local::{LocalExecutor, LocalPort};
+use crate::instance::{self, State, StepLimits};
+
+/// Runs components of ops. A clone is the same host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    engines: Arc<Engines>,
+    executor: Arc<LocalExecutor>,
+    limits: StepLimits,
+    timeout: Duration,
+    workers: u32,
+}
+
+/// How a host is set up. Everything has a default.
+#[derive(Debug, Clone)]
+pub struct HostBuilder {
+    limits: StepLimits,
+    timeout: Duration,
+    workers: Option<NonZeroU32>,
+    code_cache: Option<PathBuf>,
+}
+
+/// Why a host cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// wasmtime refuses the machine or the settings.
+    #[error("the WebAssembly engine cannot be set up")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A worker thread cannot be started.
+    #[error("a worker thread cannot be started")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Default for HostBuilder {
+    fn default() -> Self {
+        Self {
+            limits: StepLimits::default(),
+            timeout: Duration::from_secs(600),
+            workers: None,
+            code_cache: None,
+        }
+    }
+}
+
+impl HostBuilder {
+    /// Bounds on an attempt at a step where its node says nothing else.
+    #[must_use]
+    pub fn limits(mut self, limits: StepLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The wall-clock time of an attempt at a step where its node says nothing else; 10 minutes
+    /// by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Threads that run guests; as many as there are cores by default.
+    #[must_use]
+    pub fn workers(mut self, workers: NonZeroU32) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Keeps compiled code in this folder, which is made private to the user. By default nothing
+    /// is kept.
+    #[must_use]
+    pub fn code_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.code_cache = Some(folder.into());
+        self
+    }
+
+    /// Sets the host up.
+    ///
+    /// # Errors
+    /// The machine does not allow what the engine needs.
+    pub fn build(self) -> Result<Host, HostError> {
+        let engines = Engines {
+            plain: OnceLock::new(),
+            metered: OnceLock::new(),
+            cache: self.code_cache.as_deref().and_then(CodeCache::open),
+        };
+        engines
+            .engine(EngineSettings { fuel: false })
+            .map_err(|error| HostError::Engine(error.into()))?;
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
+        let executor = LocalExecutor::start(workers).map_err(HostError::Thread)?;
+        Ok(Host(Arc::new(Inner {
+            engines: Arc::new(engines),
+            executor: Arc::new(executor),
+            limits: self.limits,
+            timeout: self.timeout,
+            workers,
+        })))
+    }
+}
+
+impl Host {
+    /// Settings for a new host.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Loads a component: checks, compiles and links it, and reads the definitions of its ops.
+    /// This blocks while it compiles, seconds for a large component that is not in the cache.
+    ///
+    /// # Errors
+    /// The file is not a component of ops that this host can run.
+    pub fn load(&self, path: &Path) -> Result<Component, ComponentError> {
+        Component::load(&self.0.engines, path, None)
+    }
+
+    /// As [`Host::load`], for a file whose SHA-256 must be `digest`, which is checked before
+    /// anything else is done with it.
+    ///
+    /// # Errors
+    /// As [`Host::load`], and when the digest is another.
+    pub fn load_pinned(&self, path: &Path, digest: &str) -> Result<Component, ComponentError> {
+        Component::load(&self.0.engines, path, Some(digest))
+    }
+
+    /// Threads that run guests.
+    #[must_use]
+    pub fn workers(&self) -> u32 {
+        self.0.workers
+    }
+
+    pub(crate) fn executor(&self) -> Arc<dyn Executor> {
+        Arc::clone(&self.0.executor) as Arc<dyn Executor>
+    }
+
+    pub(crate) fn limits(&self) -> &StepLimits {
+        &self.0.limits
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+}
+
+/// The engines of a host: one for compiled code that counts fuel, one for code that does not.
+pub(crate) struct Engines {
+    plain: OnceLock<Linked>,
+    metered: OnceLock<Linked>,
+    cache: Option<CodeCache>,
+}
+
+struct Linked {
+    engine: Engine,
+    linker: Linker<State<LocalPort>>,
+    _ticker: Ticker,
+}
+
+impl Engines {
+    fn linked(&self, settings: EngineSettings) -> wasmtime::Result<&Linked> {
+        let cell = if settings.fuel { &self.metered } else { &self.plain };
+        if let Some(linked) = cell.get() {
+            return Ok(linked);
+        }
+        let engine = Engine::new(&engine::config(settings))?;
+        let linker = instance::link(&engine)?;
+        let ticker = Ticker::start(&engine)?;
+        Ok(cell.get_or_init(|| Linked { engine, linker, _ticker: ticker }))
+    }
+
+    pub(crate) fn engine(&self, settings: EngineSettings) -> wasmtime::Result<&Engine> {
+        Ok(&self.linked(settings)?.engine)
+    }
+
+    pub(crate) fn linker(
+        &self,
+        settings: EngineSettings,
+    ) -> wasmtime::Result<&Linker<State<LocalPort>>> {
+        Ok(&self.linked(settings)?.linker)
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CodeCache> {
+        self.cache.as_ref()
+    }
+}

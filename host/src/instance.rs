@@ -1,0 +1,300 @@
+//! One attempt at a step, in a fresh instance in a store of its own.
+//!
+//! Nothing here knows the graph. A guest's failure is data ([`Outcome`]); what it may use is
+//! bounded before its first instruction runs, a start function included.
+
+mod gate;
+mod imports;
+mod limits;
+mod wasi;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use dynhost_graph::definition::OpDefinition;
+use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry};
+use dynhost_graph::job::Grants;
+use dynhost_graph::name::{KeyPath, StepKey};
+use dynhost_graph::scheduler::{Collection, Input};
+use dynhost_graph::value::Value;
+use wasmtime::component::Resource;
+use wasmtime::{Store, Trap};
+
+use crate::component::Compiled;
+use crate::executor::{Outcome, ReportKind};
+use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OpDefinitionOut, OutputOut, ValueIn};
+
+use gate::{Offer, OutputGate};
+pub(crate) use imports::link;
+use limits::Meter;
+pub use limits::StepLimits;
+use wasi::Wasi;
+
+/// The guest's stack, in bytes (wasmtime's `max_wasm_stack`).
+pub(crate) const STACK: u64 = 512 << 10;
+
+/// Where an attempt's reports go, and where it waits for credit.
+pub(crate) trait Port: Send {
+    /// Passes a report on.
+    fn report(&self, what: ReportKind);
+    /// Passes an element on. Comes back when the guest may go on.
+    fn emitted(&mut self, what: ReportKind, bytes: u64)
+    -> impl Future<Output = ()> + Send;
+}
+
+/// One attempt at a step, as it is given to a guest.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) run: &'a Arc<str>,
+    pub(crate) step: &'a StepKey,
+    /// 1 is the first.
+    pub(crate) number: u32,
+    pub(crate) op: &'a Arc<OpDefinition>,
+    pub(crate) config: &'a Arc<str>,
+    /// One for each input of the op's definition.
+    pub(crate) inputs: &'a [Input],
+    pub(crate) limits: &'a StepLimits,
+    pub(crate) max_clones: Option<u64>,
+    pub(crate) grants: &'a Grants,
+}
+
+/// What a guest can ask about its call.
+struct Context {
+    run: Arc<str>,
+    step: StepKey,
+    attempt: u32,
+    config: Arc<str>,
+}
+
+/// The data of a store: one attempt.
+pub(crate) struct State<P> {
+    gate: OutputGate,
+    meter: Meter,
+    port: P,
+    context: Context,
+    collected: Vec<Cursor>,
+    log_left: u64,
+    wasi: Option<Box<Wasi>>,
+}
+
+/// A collected input, and how far the guest has pulled it.
+struct Cursor {
+    list: Arc<Collection>,
+    next: usize,
+}
+
+impl<P: Port> State<P> {
+    /// Passes a message of the guest on, as long as its log has room.
+    fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
+        let text = message.len() + fields.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
+        let bytes = text as u64 + 32;
+        if self.log_left == 0 {
+            return;
+        }
+        if bytes > self.log_left {
+            self.log_left = 0;
+            let message = "the step's log is full; what follows is dropped".to_owned();
+            self.port.report(ReportKind::Logged { level: Level::Warn, message, fields: Vec::new() });
+            return;
+        }
+        self.log_left -= bytes;
+        self.port.report(ReportKind::Logged { level, message, fields });
+    }
+}
+
+/// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
+/// its caller at every tick of the epoch.
+pub(crate) async fn run<P: Port + 'static>(
+    code: &Compiled<P>,
+    attempt: &Attempt<'_>,
+    port: P,
+) -> Outcome {
+    let mut store = match new_store(code, attempt, port) {
+        Ok(store) => store,
+        Err(message) => return Outcome::Failed(Failure::Host { message }),
+    };
+    let called = call(code, attempt, &mut store).await;
+    let mut state = store.into_data();
+    if let Some(wasi) = state.wasi.take() {
+        wasi.flush(&mut state);
+    }
+    let failure = match called {
+        Ok(Ok(outputs)) => return finish(state, outputs),
+        Ok(Err(failure)) => reported(failure),
+        Err(error) => trapped(&error, &state.meter, attempt.limits),
+    };
+    // What broke the contract first is the reason for what came after.
+    Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
+}
+
+/// Asks a component for its op definitions, in an instance like any other and without any
+/// authority.
+pub(crate) async fn describe<P: Port + 'static>(
+    code: &Compiled<P>,
+    port: P,
+) -> wasmtime::Result<Vec<OpDefinitionOut>> {
+    let attempt = Attempt {
+        run: &"describe".into(),
+        step: &StepKey { node: "describe".into(), keys: KeyPath::root() },
+        number: 1,
+        op: &Arc::new(OpDefinition {
+            name: "describe".to_owned(),
+            description: String::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            config_schema: None,
+        }),
+        config: &"null".into(),
+        inputs: &[],
+        limits: &StepLimits { log: 0, ..StepLimits::default() },
+        max_clones: None,
+        grants: &Grants::default(),
+    };
+    let mut store = new_store(code, &attempt, port).map_err(wasmtime::Error::msg)?;
+    let instance = code.pre.instantiate_async(&mut store).await?;
+    let describe =
+        instance.get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut store, &code.describe)?;
+    let (definitions,) = describe.call_async(&mut store, ()).await?;
+    Ok(definitions)
+}
+
+/// A store whose bounds are set before the first instruction of a guest, which may stand in a
+/// start function.
+fn new_store<P: Port + 'static>(
+    code: &Compiled<P>,
+    attempt: &Attempt<'_>,
+    port: P,
+) -> Result<Store<State<P>>, String> {
+    let limits = attempt.limits;
+    let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt)?)) } else { None };
+    let state = State {
+        gate: OutputGate::new(Arc::clone(attempt.op), limits.output, attempt.max_clones),
+        meter: Meter::new(limits),
+        port,
+        context: Context {
+            run: Arc::clone(attempt.run),
+            step: attempt.step.clone(),
+            attempt: attempt.number,
+            config: Arc::clone(attempt.config),
+        },
+        collected: Vec::new(),
+        log_left: limits.log,
+        wasi,
+    };
+    let mut store = Store::new(code.pre.engine(), state);
+    store.limiter(|state| &mut state.meter);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_hostcall_fuel(limits.host_allocation);
+    if let Some(fuel) = limits.fuel {
+        store.set_fuel(fuel).map_err(|error| error.to_string())?;
+    }
+    Ok(store)
+}
+
+async fn call<P: Port + 'static>(
+    code: &Compiled<P>,
+    attempt: &Attempt<'_>,
+    store: &mut Store<State<P>>,
+) -> wasmtime::Result<Result<Vec<OutputOut>, FailureOut>> {
+    let instance = code.pre.instantiate_async(&mut *store).await?;
+    let run = instance.get_typed_func::<
+        (&str, &[(&str, InputIn<'_>)]),
+        (Result<Vec<OutputOut>, FailureOut>,),
+    >(&mut *store, &code.run)?;
+    let definitions = &attempt.op.inputs;
+    let mut inputs = Vec::with_capacity(definitions.len());
+    for (definition, input) in definitions.iter().zip(attempt.inputs) {
+        let lowered = match input {
+            Input::Absent => InputIn::Absent,
+            Input::Single(value) => InputIn::Single(ValueIn::new(value)),
+            Input::Many(list) if definition.collected => {
+                let collected = &mut store.data_mut().collected;
+                let place = u32::try_from(collected.len())?;
+                collected.push(Cursor { list: Arc::clone(list), next: 0 });
+                InputIn::Collected(Resource::<CollectedMarker>::new_own(place))
+            }
+            Input::Many(list) => InputIn::Many(
+                list.elements.iter().map(|element| ValueIn::new(&element.value)).collect(),
+            ),
+        };
+        inputs.push((definition.name.as_str(), lowered));
+    }
+    let (result,) = run.call_async(&mut *store, (&attempt.op.name, &inputs)).await?;
+    Ok(result)
+}
+
+/// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones.
+fn finish<P: Port>(mut state: State<P>, returned: Vec<OutputOut>) -> Outcome {
+    for output in returned {
+        let offer = Offer {
+            name: &output.name,
+            key: output.mapping_key.as_deref(),
+            media_type: &output.value.media_type,
+            data: Cow::Owned(output.value.data),
+        };
+        match state.gate.check(offer).and_then(|checked| state.gate.accept(checked)) {
+            Ok(None) => {}
+            Ok(Some(emitted)) => state.port.report(ReportKind::Emitted {
+                output: emitted.output,
+                key: emitted.key,
+                value: emitted.value,
+            }),
+            Err(refusal) => {
+                state.gate.refuse(refusal);
+                break;
+            }
+        }
+    }
+    match state.gate.finish() {
+        Ok(outputs) => Outcome::Succeeded(outputs),
+        Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+fn reported(failure: FailureOut) -> Failure {
+    let (detail, retry) = match failure {
+        FailureOut::Permanent(detail) => (detail, ReportedRetry::Permanent),
+        FailureOut::Transient(detail) => (detail, ReportedRetry::Transient),
+        FailureOut::RetryAfter((detail, ms)) => (detail, ReportedRetry::After(ms)),
+    };
+    Failure::Reported {
+        message: detail.message,
+        detail: detail.detail.map(|value| Value::bytes(&value.media_type, value.data)),
+        retry,
+    }
+}
+
+fn trapped(error: &wasmtime::Error, meter: &Meter, limits: &StepLimits) -> Failure {
+    if let Some(failure) = meter.denied() {
+        return failure;
+    }
+    let exceeded = |limit, value| Failure::LimitExceeded { limit, value, detail: String::new() };
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => return exceeded(LimitKind::Stack, STACK),
+        Some(Trap::OutOfFuel) => return exceeded(LimitKind::Fuel, limits.fuel.unwrap_or(0)),
+        _ => {}
+    }
+    if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
+        return exceeded(LimitKind::HostAllocation, limits.host_allocation as u64);
+    }
+    Failure::Trap { message: trap_in_words(error) }
+}
+
+/// The reason of a trap on one line, then where in the guest it happened, innermost first.
+fn trap_in_words(error: &wasmtime::Error) -> String {
+    const FRAMES: usize = 12;
+    let mut words = error.root_cause().to_string();
+    if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
+        for frame in backtrace.frames().iter().take(FRAMES) {
+            if let Some(name) = frame.func_name() {
+                words.push_str("\n  in ");
+                words.push_str(&rustc_demangle::demangle(name).to_string());
+            }
+        }
+    }
+    words
+}
+
+/// The name of the interface that every component of ops exports.
+pub(crate) const EXPORT: &str = OP;

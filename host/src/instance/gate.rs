@@ -1,0 +1,227 @@
+//! The outputs of one attempt: what the op may give, what it gave, and how it broke the contract
+//! of its interface (op-interface, principle 4).
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynhost_graph::definition::{OpDefinition, OutputDefinition};
+use dynhost_graph::event::{Failure, LimitKind, Violation};
+use dynhost_graph::name::MappingKey;
+use dynhost_graph::value::{MediaType, Value};
+use serde::de::IgnoredAny;
+
+use crate::wit::EmitError;
+
+/// Bytes of an offending key that are repeated in a message.
+const KEY_SHOWN: usize = 300;
+
+/// An output as the guest gives it.
+pub(super) struct Offer<'a> {
+    pub(super) name: &'a str,
+    pub(super) key: Option<&'a str>,
+    pub(super) media_type: &'a str,
+    pub(super) data: Cow<'a, [u8]>,
+}
+
+/// An output whose form is right.
+pub(super) struct Checked {
+    output: u32,
+    key: Option<MappingKey>,
+    pub(super) value: Value,
+}
+
+/// An element of a dynamic output, accepted.
+pub(super) struct Emitted {
+    pub(super) output: u32,
+    pub(super) key: MappingKey,
+    pub(super) value: Value,
+}
+
+/// What one attempt has given so far.
+pub(super) struct OutputGate {
+    op: Arc<OpDefinition>,
+    /// Static outputs, by position in the definition.
+    given: Vec<Option<Value>>,
+    /// Mapping keys of dynamic outputs, by position in the definition.
+    keys: Vec<HashSet<MappingKey>>,
+    value_bytes: u64,
+    max_elements: Option<u64>,
+    /// The first violation or exceeded limit. It fails the attempt whatever the guest does
+    /// next.
+    fault: Option<Failure>,
+}
+
+/// Why an output was not accepted: for the guest, and for the failure of the attempt.
+pub(super) struct Refusal {
+    /// What `emit` answers; `None`: the guest is trapped.
+    pub(super) answer: Option<EmitError>,
+    failure: Failure,
+}
+
+impl Refusal {
+    fn violation(answer: impl Into<Option<EmitError>>, violation: Violation) -> Self {
+        Self { answer: answer.into(), failure: Failure::BadOutput { violation } }
+    }
+}
+
+impl OutputGate {
+    pub(super) fn new(op: Arc<OpDefinition>, value_bytes: u64, max_elements: Option<u64>) -> Self {
+        let dynamic = op.outputs.iter().any(|output| output.dynamic);
+        Self {
+            given: vec![None; op.outputs.len()],
+            keys: if dynamic { vec![HashSet::new(); op.outputs.len()] } else { Vec::new() },
+            op,
+            value_bytes,
+            max_elements,
+            fault: None,
+        }
+    }
+
+    /// Checks the form of an output, before its bytes are copied.
+    pub(super) fn check(&self, offer: Offer<'_>) -> Result<Checked, Refusal> {
+        let Some((index, output)) = self.op.output(offer.name) else {
+            let violation = Violation::UnknownOutput { output: shown(offer.name) };
+            return Err(Refusal::violation(EmitError::UnknownOutput, violation));
+        };
+        let key = check_key(output, offer.key)?;
+        if offer.data.len() as u64 > self.value_bytes {
+            return Err(Refusal {
+                answer: Some(EmitError::TooLarge(self.value_bytes)),
+                failure: Failure::LimitExceeded {
+                    limit: LimitKind::Output,
+                    value: self.value_bytes,
+                    detail: format!("output `{}` has {} bytes", output.name, offer.data.len()),
+                },
+            });
+        }
+        let media_type = MediaType::new(offer.media_type);
+        check_json(output, &media_type, &offer.data)?;
+        let data = match offer.data {
+            Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Cow::Owned(bytes) => Bytes::from(bytes),
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "an op has a handful of outputs")]
+        Ok(Checked { output: index as u32, key, value: Value { media_type, data } })
+    }
+
+    /// Takes an output whose form is right. An element of a dynamic output comes back, to be
+    /// passed on.
+    pub(super) fn accept(&mut self, checked: Checked) -> Result<Option<Emitted>, Refusal> {
+        let Checked { output, key, value } = checked;
+        let index = output as usize;
+        let name = || self.op.outputs[index].name.clone();
+        let Some(key) = key else {
+            if self.given[index].is_some() {
+                let violation = Violation::DuplicateOutput { output: name() };
+                return Err(Refusal::violation(EmitError::DuplicateOutput, violation));
+            }
+            self.given[index] = Some(value);
+            return Ok(None);
+        };
+        if let Some(most) = self.max_elements
+            && self.keys[index].len() as u64 >= most
+        {
+            let detail = format!("output `{}` has more elements", name());
+            let failure =
+                Failure::LimitExceeded { limit: LimitKind::Clones, value: most, detail };
+            return Err(Refusal { answer: None, failure });
+        }
+        if !self.keys[index].insert(key.clone()) {
+            let violation = Violation::DuplicateKey { output: name(), key: key.to_string() };
+            let answer = EmitError::DuplicateKey(key.to_string());
+            return Err(Refusal::violation(answer, violation));
+        }
+        Ok(Some(Emitted { output, key, value }))
+    }
+
+    /// Notes why an output was refused; the first reason is the one that counts.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> Option<EmitError> {
+        self.fault.get_or_insert(refusal.failure);
+        refusal.answer
+    }
+
+    /// Takes the reason for which the attempt has failed, if there is one.
+    pub(super) fn take_fault(&mut self) -> Option<Failure> {
+        self.fault.take()
+    }
+
+    /// The static outputs of an attempt that ended well, by position in the definition.
+    pub(super) fn finish(self) -> Result<Vec<(u32, Value)>, Failure> {
+        if let Some(failure) = self.fault {
+            return Err(failure);
+        }
+        let mut outputs = Vec::new();
+        for (index, (given, output)) in self.given.into_iter().zip(&self.op.outputs).enumerate() {
+            match given {
+                #[expect(clippy::cast_possible_truncation, reason = "an op has few outputs")]
+                Some(value) => outputs.push((index as u32, value)),
+                None if output.required && !output.dynamic => {
+                    let violation = Violation::MissingOutput { output: output.name.clone() };
+                    return Err(Failure::BadOutput { violation });
+                }
+                None => {}
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+fn check_key(
+    output: &OutputDefinition,
+    key: Option<&str>,
+) -> Result<Option<MappingKey>, Refusal> {
+    let name = || output.name.clone();
+    match (output.dynamic, key) {
+        (false, None) => Ok(None),
+        (true, Some(key)) => match MappingKey::new(key) {
+            Ok(key) => Ok(Some(key)),
+            Err(why) => {
+                let why = why.to_string();
+                let violation =
+                    Violation::InvalidKey { output: name(), key: shown(key), why: why.clone() };
+                Err(Refusal::violation(EmitError::InvalidKey(why), violation))
+            }
+        },
+        (true, None) => {
+            let violation = Violation::MissingKey { output: name() };
+            Err(Refusal::violation(EmitError::MissingKey, violation))
+        }
+        (false, Some(key)) => {
+            let violation = Violation::UnexpectedKey { output: name(), key: shown(key) };
+            Err(Refusal::violation(EmitError::UnexpectedKey, violation))
+        }
+    }
+}
+
+/// An output with a JSON Schema holds well-formed JSON. Whether it fits the schema is the op's
+/// word: the plan has checked the schemas of the edges.
+fn check_json(
+    output: &OutputDefinition,
+    media_type: &MediaType,
+    data: &[u8],
+) -> Result<(), Refusal> {
+    if output.schema.is_none() {
+        return Ok(());
+    }
+    let why = if media_type.is_json() {
+        match serde_json::from_slice::<IgnoredAny>(data) {
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        }
+    } else {
+        format!("its media type is `{}`", shown(media_type.as_str()))
+    };
+    let violation = Violation::MalformedJson { output: output.name.clone(), why };
+    Err(Refusal::violation(None, violation))
+}
+
+/// A guest's text, cut to what a message can carry.
+fn shown(text: &str) -> String {
+    if text.len() <= KEY_SHOWN {
+        return text.to_owned();
+    }
+    let end = (0..=KEY_SHOWN).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}

@@ -1,0 +1,162 @@
+//! What a guest can call: the interfaces of `wit/op.wit`, and WASI for those that import it.
+
+use std::borrow::Cow;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceType};
+
+use super::gate::{Checked, Offer, Refusal};
+use super::{Port, State, wasi};
+use crate::executor::ReportKind;
+use crate::wit::{
+    CollectedMarker, ElementIn, EmitError, INPUTS, LevelOut, OUTPUTS, OutputInPlace, STEP, TYPES,
+};
+
+/// Bytes of values that one call of `collected.next` hands to a guest.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Makes a linker that holds everything a component of ops may import.
+pub(crate) fn link<P: Port + 'static>(
+    engine: &wasmtime::Engine,
+) -> wasmtime::Result<Linker<State<P>>> {
+    let mut linker = Linker::new(engine);
+    linker.instance(TYPES)?;
+    outputs(&mut linker)?;
+    inputs(&mut linker)?;
+    step(&mut linker)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+fn outputs<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+    linker.instance(OUTPUTS)?.func_wrap_async("emit", emit)
+}
+
+type Emitting<'a> = Box<dyn Future<Output = wasmtime::Result<(Result<(), EmitError>,)>> + Send + 'a>;
+
+fn emit<'a, P: Port + 'static>(
+    mut store: StoreContextMut<'a, State<P>>,
+    (output,): (OutputInPlace,),
+) -> Emitting<'a> {
+    Box::new(async move {
+        let checked = check(&store, &output)?;
+        let state = store.data_mut();
+        match checked.and_then(|checked| state.gate.accept(checked)) {
+            Ok(None) => {}
+            Ok(Some(emitted)) => {
+                let bytes = emitted.value.data.len() as u64;
+                let what = ReportKind::Emitted {
+                    output: emitted.output,
+                    key: emitted.key,
+                    value: emitted.value,
+                };
+                state.port.emitted(what, bytes).await;
+            }
+            Err(refusal) => {
+                return match state.gate.refuse(refusal) {
+                    Some(answer) => Ok((Err(answer),)),
+                    None => Err(wasmtime::Error::msg("the output was refused")),
+                };
+            }
+        }
+        Ok((Ok(()),))
+    })
+}
+
+/// Checks an output where it lies in the guest's memory, and copies it out.
+fn check<P: Port + 'static>(
+    store: &StoreContextMut<'_, State<P>>,
+    output: &OutputInPlace,
+) -> wasmtime::Result<Result<Checked, Refusal>> {
+    let name = output.name.to_str(store)?;
+    let key = output.mapping_key.as_ref().map(|key| key.to_str(store)).transpose()?;
+    let media_type = output.value.media_type.to_str(store)?;
+    Ok(store.data().gate.check(Offer {
+        name: &name,
+        key: key.as_deref(),
+        media_type: &media_type,
+        data: Cow::Borrowed(output.value.data.as_le_slice(store)),
+    }))
+}
+
+fn inputs<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+    let mut inputs = linker.instance(INPUTS)?;
+    // The list belongs to the step, so there is nothing to free with the handle.
+    inputs.resource("collected", ResourceType::host::<CollectedMarker>(), |_, _| Ok(()))?;
+    type Handle = Resource<CollectedMarker>;
+    inputs.func_wrap(
+        "[method]collected.len",
+        |store: StoreContextMut<'_, State<P>>, (handle,): (Handle,)| {
+            let cursor = &store.data().collected[handle.rep() as usize];
+            Ok((cursor.list.elements.len() as u64,))
+        },
+    )?;
+    inputs.func_wrap(
+        "[method]collected.next",
+        |mut store: StoreContextMut<'_, State<P>>, (handle, max): (Handle, u32)| {
+            let cursor = &mut store.data_mut().collected[handle.rep() as usize];
+            Ok((cursor.pull(max as usize),))
+        },
+    )?;
+    inputs.func_wrap(
+        "[method]collected.failed-keys",
+        |store: StoreContextMut<'_, State<P>>, (handle,): (Handle,)| {
+            let cursor = &store.data().collected[handle.rep() as usize];
+            let keys: Vec<String> = cursor.list.failed.iter().map(ToString::to_string).collect();
+            Ok((keys,))
+        },
+    )
+}
+
+impl super::Cursor {
+    /// The next elements: `max` at most, and no more bytes than a batch may have.
+    fn pull(&mut self, max: usize) -> Vec<ElementIn> {
+        let mut bytes = 0;
+        let mut elements = Vec::new();
+        for element in self.list.elements[self.next..].iter().take(max.max(1)) {
+            bytes += element.value.data.len() + element.key.as_str().len();
+            if bytes > BATCH_BYTES && !elements.is_empty() {
+                break;
+            }
+            elements.push(ElementIn::new(element));
+        }
+        self.next += elements.len();
+        elements
+    }
+}
+
+fn step<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+    let mut step = linker.instance(STEP)?;
+    type Store<'a, P> = StoreContextMut<'a, State<P>>;
+    step.func_wrap("run-id", |store: Store<'_, P>, (): ()| {
+        Ok((store.data().context.run.to_string(),))
+    })?;
+    step.func_wrap("step-key", |store: Store<'_, P>, (): ()| {
+        Ok((store.data().context.step.to_string(),))
+    })?;
+    step.func_wrap("mapping-keys", |store: Store<'_, P>, (): ()| {
+        let keys = store.data().context.step.keys.keys();
+        Ok((keys.iter().map(ToString::to_string).collect::<Vec<String>>(),))
+    })?;
+    step.func_wrap("attempt", |store: Store<'_, P>, (): ()| {
+        Ok((store.data().context.attempt,))
+    })?;
+    step.func_wrap("config", |store: Store<'_, P>, (): ()| {
+        Ok((store.data().context.config.to_string(),))
+    })?;
+    step.func_wrap(
+        "log",
+        |mut store: Store<'_, P>,
+         (level, message, fields): (LevelOut, String, Vec<(String, String)>)| {
+            store.data_mut().log(level.into(), message, fields);
+            Ok(())
+        },
+    )?;
+    step.func_wrap(
+        "progress",
+        |store: Store<'_, P>, (done, total): (u64, Option<u64>)| {
+            store.data().port.report(ReportKind::Progressed { done, total });
+            Ok(())
+        },
+    )
+}

@@ -1,0 +1,43 @@
+//! A WebAssembly plugin host for dynamic graphs.
+//!
+//! Ops are wasm components; an op yields dynamic outputs while it runs, `map` clones the ops
+//! downstream, one clone per output, and `collect` fans them in. Every clone runs in its own
+//! fresh sandboxed instance.
+//!
+//! ```no_run
+//! use dynhost::{Host, RunOptions, read_manifest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder().build()?;
+//! let manifest = read_manifest("job.toml".as_ref())?;
+//! let job = host.prepare(&manifest, &Default::default())?;
+//! let result = host.start(&job, RunOptions::default()).finished().await?;
+//! println!("{}: {:?}", result.status, result.outputs);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library prints nothing, keeps no global state, and starts threads only when a
+//! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.
+
+mod code_cache;
+pub mod component;
+mod engine;
+pub mod executor;
+mod host;
+mod instance;
+mod prepare;
+mod run;
+pub mod store;
+mod wit;
+
+pub use dynhost_graph as graph;
+
+pub use component::{Component, ComponentError};
+pub use host::{Host, HostBuilder, HostError};
+pub use instance::StepLimits;
+pub use prepare::{PrepareError, PreparedJob, read_manifest};
+pub use run::{
+    Canceller, Run, RunError, RunOptions, RunResult, StepCounts, StepFailure,
+};
+pub use wit::SchemaError;

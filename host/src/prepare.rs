@@ -1,0 +1,160 @@
+//! From a manifest to a job whose components are loaded: everything that can be known, and
+//! refused, before anything runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dynhost_graph::job::Job;
+use dynhost_graph::manifest::{Manifest, ManifestError, Problem};
+use dynhost_graph::params::GivenParams;
+use dynhost_graph::plan::{self, ComponentInfo, Folders};
+
+use crate::component::{Component, ComponentError};
+use crate::host::Host;
+
+/// A job with its components, ready to be run any number of times.
+#[derive(Debug, Clone)]
+pub struct PreparedJob {
+    pub(crate) job: Arc<Job>,
+    /// In the order of [`Job::components`].
+    pub(crate) components: Vec<Component>,
+}
+
+impl PreparedJob {
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &Arc<Job> {
+        &self.job
+    }
+
+    /// The loaded components, in the order of [`Job::components`].
+    #[must_use]
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+}
+
+/// Why a manifest cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The manifest cannot be read.
+    #[error("the manifest `{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The manifest is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Components cannot be loaded; at least one.
+    #[error("{} of the job's components cannot be loaded", .0.len())]
+    Components(Vec<ComponentError>),
+}
+
+/// Reads and parses the manifest at `path`.
+///
+/// # Errors
+/// It cannot be read, or is malformed; nothing in it is looked up.
+pub fn read_manifest(path: &Path) -> Result<Manifest, PrepareError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| PrepareError::Read { path: path.to_path_buf(), source })?;
+    Ok(Manifest::parse(path, &text)?)
+}
+
+impl Host {
+    /// Loads the components of a manifest and plans its job with these params.
+    ///
+    /// # Errors
+    /// Components that cannot be loaded, or else all mistakes of the manifest that can be found
+    /// without running it.
+    pub fn prepare(
+        &self,
+        manifest: &Manifest,
+        given: &GivenParams,
+    ) -> Result<PreparedJob, PrepareError> {
+        let components = self.load_components(manifest)?;
+        let job = plan::plan(manifest, &infos(&components), given, &folders(manifest))?;
+        check_folders(manifest, &job)?;
+        let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
+        Ok(PreparedJob { job: Arc::new(job), components: in_order })
+    }
+
+    /// Checks a manifest as [`Host::prepare`] does, but asks no value of params without a
+    /// default.
+    ///
+    /// # Errors
+    /// As [`Host::prepare`].
+    pub fn check(&self, manifest: &Manifest, given: &GivenParams) -> Result<(), PrepareError> {
+        let components = self.load_components(manifest)?;
+        Ok(plan::check(manifest, &infos(&components), given, &folders(manifest))?)
+    }
+
+    /// Loads every component that a manifest names, by alias.
+    ///
+    /// # Errors
+    /// All those that cannot be loaded.
+    pub fn load_components(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<BTreeMap<String, Component>, PrepareError> {
+        let base = folder_of(&manifest.path);
+        let mut loaded = BTreeMap::new();
+        let mut errors = Vec::new();
+        for component in &manifest.components {
+            let path = base.join(&component.path.value);
+            let result = match &component.sha256 {
+                Some(digest) => self.load_pinned(&path, &digest.value),
+                None => self.load(&path),
+            };
+            match result {
+                Ok(component_loaded) => {
+                    loaded.insert(component.alias.value.clone(), component_loaded);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(loaded) } else { Err(PrepareError::Components(errors)) }
+    }
+}
+
+fn infos(components: &BTreeMap<String, Component>) -> BTreeMap<String, ComponentInfo> {
+    components.iter().map(|(alias, component)| (alias.clone(), component.info())).collect()
+}
+
+fn folder_of(manifest: &Path) -> PathBuf {
+    manifest.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn folders(manifest: &Manifest) -> Folders {
+    let working = std::env::current_dir().unwrap_or_default();
+    Folders { manifest: working.join(folder_of(&manifest.path)), working }
+}
+
+/// A folder that is granted and does not exist is a mistake of the manifest, not of a step.
+fn check_folders(manifest: &Manifest, job: &Job) -> Result<(), ManifestError> {
+    let mut problems = Vec::new();
+    for folder in job.nodes.iter().flat_map(|node| &node.grants.fs) {
+        let why = match std::fs::metadata(&folder.host) {
+            Ok(metadata) if metadata.is_dir() => continue,
+            Ok(_) => "is not a folder".to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                "does not exist".to_owned()
+            }
+            Err(error) => format!("cannot be looked at: {error}"),
+        };
+        let problem = Problem::at(
+            folder.span.clone(),
+            format!("the granted folder `{}` {why}", folder.host.display()),
+        )
+        .label(why)
+        .help("grant a folder that is there; a path that begins with a param is relative to the working folder, any other one to the manifest");
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(manifest.error(problems)) }
+}

@@ -1,0 +1,6 @@
+use dynhost_sdk::prelude::*;
+
+#[op]
+async fn wait() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use dynhost_sdk::prelude::*;
+
+#[op]
+fn load(out: Emitter<u32>) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use dynhost_sdk::prelude::*;
+
+#[op]
+fn same<T>(value: T) -> T {
+    value
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use dynhost_sdk::prelude::*;
+
+fn plain() {}
+
+export_ops!(plain);
+
+fn main() {}
