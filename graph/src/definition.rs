@@ -124,7 +124,10 @@ fn check_names<'a>(
             source,
         })?;
         if !seen.insert(name) {
-            return Err(DefinitionError::Duplicate { what: what.to_owned(), name: name.to_owned() });
+            return Err(DefinitionError::Duplicate {
+                what: what.to_owned(),
+                name: name.to_owned(),
+            });
         }
     }
     Ok(())

@@ -322,7 +322,11 @@ pub fn bytes_in_words(bytes: u64) -> String {
     for (unit, name) in UNITS {
         if bytes >= unit {
             let (whole, tenth) = (bytes / unit, bytes % unit * 10 / unit);
-            return if tenth == 0 { format!("{whole} {name}") } else { format!("{whole}.{tenth} {name}") };
+            return if tenth == 0 {
+                format!("{whole} {name}")
+            } else {
+                format!("{whole}.{tenth} {name}")
+            };
         }
     }
     format!("{bytes} bytes")
@@ -354,7 +358,9 @@ pub enum Violation {
         key: String,
     },
     /// A mapping key against `semantics.md` rule 7.
-    #[error("it gave the output `{output}` the mapping key {key:?}: {why}; 1 to 255 bytes of UTF-8 without control characters, `[` or `]` are allowed")]
+    #[error(
+        "it gave the output `{output}` the mapping key {key:?}: {why}; 1 to 255 bytes of UTF-8 without control characters, `[` or `]` are allowed"
+    )]
     InvalidKey {
         /// The output's name.
         output: String,

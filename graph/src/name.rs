@@ -293,14 +293,8 @@ mod tests {
             assert_eq!(MappingKey::new(good).unwrap().as_str(), good);
         }
         assert_eq!(MappingKey::new(""), Err(NameError::Empty));
-        assert_eq!(
-            MappingKey::new("a\n"),
-            Err(NameError::Character { character: '\n', at: 1 })
-        );
-        assert_eq!(
-            MappingKey::new("x[y]"),
-            Err(NameError::Character { character: '[', at: 1 })
-        );
+        assert_eq!(MappingKey::new("a\n"), Err(NameError::Character { character: '\n', at: 1 }));
+        assert_eq!(MappingKey::new("x[y]"), Err(NameError::Character { character: '[', at: 1 }));
         assert_eq!(
             MappingKey::new(&"x".repeat(256)),
             Err(NameError::TooLong { bytes: 256, limit: 255 })

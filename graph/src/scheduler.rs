@@ -41,11 +41,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self {
-            max_concurrency: 1,
-            look_ahead: 0,
-            window: Credit { items: 1024, bytes: 64 << 20 },
-        }
+        Self { max_concurrency: 1, look_ahead: 0, window: Credit { items: 1024, bytes: 64 << 20 } }
     }
 }
 

@@ -321,7 +321,10 @@ fn as_component(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, ComponentError> 
         return Ok(bytes);
     }
     if !bytes.starts_with(&CORE) {
-        return Err(ComponentError::NotWasm { path: path.to_path_buf(), found: looks_like(&bytes) });
+        return Err(ComponentError::NotWasm {
+            path: path.to_path_buf(),
+            found: looks_like(&bytes),
+        });
     }
     let encode = || -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         Ok(wit_component::ComponentEncoder::default().module(&bytes)?.validate(true).encode()?)
@@ -421,10 +424,10 @@ fn describe(
     let described = crate::executor::local::describe(code, DESCRIBE_TIMEOUT).map_err(failed)?;
     let mut ops = Vec::with_capacity(described.len());
     for op in described {
-        ops.push(op.into_definition().map_err(|source| ComponentError::Schema {
-            path: path.to_path_buf(),
-            source,
-        })?);
+        ops.push(
+            op.into_definition()
+                .map_err(|source| ComponentError::Schema { path: path.to_path_buf(), source })?,
+        );
     }
     check_definitions(&ops)
         .map_err(|source| ComponentError::Definition { path: path.to_path_buf(), source })?;

@@ -24,6 +24,13 @@ pub(crate) struct EngineSettings {
     pub(crate) fuel: bool,
 }
 
+/// The wasmtime configuration of a host, for those who compile or measure components with wasmtime
+/// itself.
+#[must_use]
+pub fn engine_config() -> Config {
+    config(EngineSettings { fuel: false })
+}
+
 /// The configuration of an engine.
 pub(crate) fn config(settings: EngineSettings) -> Config {
     let mut config = Config::new();

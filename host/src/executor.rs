@@ -180,8 +180,7 @@ impl Inbox {
             } else {
                 let now = Instant::now();
                 let since = *waiting.since.get_or_insert(now);
-                let due =
-                    waiting.reports.len() >= Self::BATCH || now - since >= Self::PATIENCE;
+                let due = waiting.reports.len() >= Self::BATCH || now - since >= Self::PATIENCE;
                 waiting.woken = due;
                 due
             }

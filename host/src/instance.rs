@@ -38,8 +38,7 @@ pub(crate) trait Port: Send {
     /// Passes a report on.
     fn report(&self, what: ReportKind);
     /// Passes an element on. Comes back when the guest may go on.
-    fn emitted(&mut self, what: ReportKind, bytes: u64)
-    -> impl Future<Output = ()> + Send;
+    fn emitted(&mut self, what: ReportKind, bytes: u64) -> impl Future<Output = ()> + Send;
 }
 
 /// One attempt at a step, as it is given to a guest.
@@ -94,7 +93,11 @@ impl<P: Port> State<P> {
         if bytes > self.log_left {
             self.log_left = 0;
             let message = "the step's log is full; what follows is dropped".to_owned();
-            self.port.report(ReportKind::Logged { level: Level::Warn, message, fields: Vec::new() });
+            self.port.report(ReportKind::Logged {
+                level: Level::Warn,
+                message,
+                fields: Vec::new(),
+            });
             return;
         }
         self.log_left -= bytes;
@@ -198,10 +201,11 @@ async fn call<P: Port + 'static>(
     store: &mut Store<State<P>>,
 ) -> wasmtime::Result<Result<Vec<OutputOut>, FailureOut>> {
     let instance = code.pre.instantiate_async(&mut *store).await?;
-    let run = instance.get_typed_func::<
-        (&str, &[(&str, InputIn<'_>)]),
-        (Result<Vec<OutputOut>, FailureOut>,),
-    >(&mut *store, &code.run)?;
+    let run = instance
+        .get_typed_func::<(&str, &[(&str, InputIn<'_>)]), (Result<Vec<OutputOut>, FailureOut>,)>(
+            &mut *store,
+            &code.run,
+        )?;
     let definitions = &attempt.op.inputs;
     let mut inputs = Vec::with_capacity(definitions.len());
     for (definition, input) in definitions.iter().zip(attempt.inputs) {

@@ -152,7 +152,10 @@ pub(crate) enum EmitError {
     #[component(name = "too-large")]
     TooLarge(u64),
     #[component(name = "cancelled")]
-    #[expect(dead_code, reason = "a guest that waits in emit when its run is cancelled is interrupted there")]
+    #[expect(
+        dead_code,
+        reason = "a guest that waits in emit when its run is cancelled is interrupted there"
+    )]
     Cancelled,
 }
 

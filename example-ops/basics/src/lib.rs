@@ -6,12 +6,13 @@ mod place;
 mod shape;
 
 use arithmetic::{add, emit_ten, multiply_by_two, multiply_inputs, statistics, sum, sum_list};
-use load::{payload, sleepless, trivial, trivial_emit};
+use load::{blobs, payload, repeat, sleepless, trivial, trivial_emit};
 use place::{configured, context, failed_keys, key, keys};
 use shape::{branch, concat, each, echo, even, numbers, numbers_if_any, rows, scatter};
 
 dynhost_sdk::export_ops!(
     add,
+    blobs,
     branch,
     concat,
     configured,
@@ -28,6 +29,7 @@ dynhost_sdk::export_ops!(
     numbers,
     numbers_if_any,
     payload,
+    repeat,
     rows,
     scatter,
     sleepless,

@@ -9,6 +9,25 @@ pub(crate) fn trivial(data: Blob) -> Blob {
     data
 }
 
+/// Emits `count` blobs of `bytes` bytes each.
+#[op(output(dynamic))]
+pub(crate) fn blobs(count: u64, bytes: usize, out: &mut Emitter<Blob>) -> Result<()> {
+    let blob = Blob::new("application/octet-stream", vec![b'x'; bytes]);
+    for number in 0..count {
+        out.emit(number.to_string(), blob.clone())?;
+    }
+    Ok(())
+}
+
+/// Emits `number` so many times.
+#[op(output(dynamic))]
+pub(crate) fn repeat(count: u64, number: u64, out: &mut Emitter<u64>) -> Result<()> {
+    for key in 0..count {
+        out.emit(key.to_string(), number)?;
+    }
+    Ok(())
+}
+
 /// As `trivial`, but emits the bytes instead of returning them.
 #[op(output(required))]
 pub(crate) fn trivial_emit(data: Blob, result: &mut Output<Blob>) -> Result<()> {

@@ -86,8 +86,7 @@ impl Scheduler {
         }
         let eager = wired.eager > 0;
         let keys = self.frame(id.frame).keys.join(key.clone());
-        let made =
-            self.add_frame(scope, id.frame, keys, Some(value.clone()), ordinal, attempt);
+        let made = self.add_frame(scope, id.frame, keys, Some(value.clone()), ordinal, attempt);
         let fan_out = self.fan_out_mut(id.frame, scope);
         fan_out.frames[ordinal as usize] = Some(made);
         fan_out.live += 1;
@@ -284,12 +283,7 @@ impl Scheduler {
 
     /// Counts down what is open in the frame around a fan-out that has all its elements and in
     /// which nothing is alive.
-    fn end_fan_out_if_due(
-        &mut self,
-        frame: FrameIndex,
-        scope: ScopeId,
-        actions: &mut Vec<Action>,
-    ) {
+    fn end_fan_out_if_due(&mut self, frame: FrameIndex, scope: ScopeId, actions: &mut Vec<Action>) {
         let fan_out = self.fan_out_mut(frame, scope);
         if fan_out.ended || fan_out.closing == Closing::Open || fan_out.live > 0 {
             return;
@@ -338,9 +332,7 @@ impl Scheduler {
         fan_out.live -= 1;
         if !freed.discarded {
             if freed.ordinal == STALE {
-                if let Some(stale) =
-                    freed.keys.last().and_then(|key| fan_out.stale.get_mut(key))
-                {
+                if let Some(stale) = freed.keys.last().and_then(|key| fan_out.stale.get_mut(key)) {
                     stale.frame = None;
                 }
             } else if let Some(alive) = fan_out.frames.get_mut(freed.ordinal as usize) {

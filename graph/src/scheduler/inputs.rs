@@ -93,9 +93,10 @@ impl Scheduler {
     /// Decides whether a step whose dependencies have all ended runs.
     pub(super) fn judge(&mut self, frame: FrameIndex, node: NodeId, actions: &mut Vec<Action>) {
         // A frame can be freed or dropped between a step's last dependency and its judgement.
-        let waits = self.frames[frame as usize].as_deref().is_some_and(|here| {
-            !here.discarded && self.job.node(node).scope == here.scope
-        }) && self.step(frame, node).phase == Phase::Waiting(0);
+        let waits = self.frames[frame as usize]
+            .as_deref()
+            .is_some_and(|here| !here.discarded && self.job.node(node).scope == here.scope)
+            && self.step(frame, node).phase == Phase::Waiting(0);
         if !waits {
             return;
         }

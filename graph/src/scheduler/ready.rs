@@ -27,9 +27,8 @@ impl Scheduler {
             }
             // A step may have ended while it waited for a place to go on.
             let Some(id) = id.filter(|&id| {
-                self.step_of(id).is_some_and(|step| {
-                    matches!(step.phase, Phase::Ready | Phase::Resumable)
-                })
+                self.step_of(id)
+                    .is_some_and(|step| matches!(step.phase, Phase::Ready | Phase::Resumable))
             }) else {
                 continue;
             };
@@ -51,9 +50,8 @@ impl Scheduler {
     fn next_node(&self) -> Option<NodeId> {
         self.ready_nodes.iter().rev().copied().find(|node| {
             let policy = &self.job.node(*node).policy;
-            let in_node = policy
-                .max_concurrency
-                .is_none_or(|most| self.placed_by_node[node.index()] < most);
+            let in_node =
+                policy.max_concurrency.is_none_or(|most| self.placed_by_node[node.index()] < most);
             let in_pool = policy.pool.is_none_or(|pool| {
                 self.placed_by_pool[pool.index()] < self.job.pools[pool.index()].size
             });
@@ -70,8 +68,7 @@ impl Scheduler {
         let step = self.step_mut(id.frame, id.node);
         step.phase = Phase::Running;
         step.attempt += 1;
-        step.flow = yields
-            .then(|| Box::new(Flow { granted: credit.items, ..Flow::default() }));
+        step.flow = yields.then(|| Box::new(Flow { granted: credit.items, ..Flow::default() }));
         let attempt = step.attempt;
         Action::Run(Dispatch { id, step: key, attempt, inputs, credit })
     }

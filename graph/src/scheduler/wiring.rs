@@ -240,12 +240,11 @@ impl Wiring {
         // Nodes stand in topological order, so one pass finds all that wait for the yielder.
         let mut waits = vec![false; job.nodes.len()];
         for id in job.node_ids() {
-            waits[id.index()] = self.nodes[id.index()].dependencies.iter().any(|&dependency| {
-                match dependency {
+            waits[id.index()] =
+                self.nodes[id.index()].dependencies.iter().any(|&dependency| match dependency {
                     Dependency::Step(on) => on == output.node || waits[on.index()],
                     Dependency::FanIn(on) => self.fan_in_waits(on, scope, &waits),
-                }
-            });
+                });
         }
         let inside = |here: ScopeId| job.is_around(scope, here);
         let mut eager = 0;

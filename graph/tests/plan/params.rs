@@ -72,7 +72,7 @@ fn values_from_a_file_are_taken_as_they_are() {
     let error = plan(&manifest(PARAMS), &components(), &values, &folders()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "job.toml:10:9: the value given for param `name` does not fit its schema: \
+        "job.toml:11:9: the value given for param `name` does not fit its schema: \
          42 is not of type \"string\""
     );
 }

@@ -1,2 +1,42 @@
-//! .
-fn main() {}
+//! The command `dynhost`: the library in words for people.
+//!
+//! Only this crate writes to a terminal and chooses exit codes. It uses nothing that another
+//! embedder of the library cannot use. Results go to stdout, everything for the eye to stderr.
+
+mod bug;
+mod cli;
+mod command;
+mod error;
+mod report;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::report::Console;
+
+fn main() -> ExitCode {
+    bug::watch();
+    let code = match std::panic::catch_unwind(start) {
+        Ok(code) if !bug::seen() => code,
+        _ => bug::EXIT_CODE,
+    };
+    ExitCode::from(code)
+}
+
+fn start() -> u8 {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    cli::settle_color(&arguments);
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            let console = Console::new(cli.output);
+            match command::execute(cli.command, &console) {
+                Ok(code) => code,
+                Err(error) => console.failed(&error),
+            }
+        }
+        Err(error) => cli::not_understood(&error, &arguments),
+    }
+}

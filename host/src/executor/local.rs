@@ -239,7 +239,9 @@ pub(crate) fn describe(
             .build()
             .map_err(|error| error.to_string())?;
         runtime.block_on(async {
-            match tokio::time::timeout(timeout, instance::describe(code, LocalPort::unconnected())).await {
+            match tokio::time::timeout(timeout, instance::describe(code, LocalPort::unconnected()))
+                .await
+            {
                 Ok(described) => described.map_err(|error| format!("{:#}", error.root_cause())),
                 Err(_) => Err(format!("it did not answer within {} s", timeout.as_secs())),
             }
@@ -250,4 +252,3 @@ pub(crate) fn describe(
         Err(_) => Err("the host panicked; this is a bug".to_owned()),
     })
 }
-

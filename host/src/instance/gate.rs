@@ -124,8 +124,7 @@ impl OutputGate {
             && self.keys[index].len() as u64 >= most
         {
             let detail = format!("output `{}` has more elements", name());
-            let failure =
-                Failure::LimitExceeded { limit: LimitKind::Clones, value: most, detail };
+            let failure = Failure::LimitExceeded { limit: LimitKind::Clones, value: most, detail };
             return Err(Refusal { answer: None, failure });
         }
         if !self.keys[index].insert(key.clone()) {
@@ -168,10 +167,7 @@ impl OutputGate {
     }
 }
 
-fn check_key(
-    output: &OutputDefinition,
-    key: Option<&str>,
-) -> Result<Option<MappingKey>, Refusal> {
+fn check_key(output: &OutputDefinition, key: Option<&str>) -> Result<Option<MappingKey>, Refusal> {
     let name = || output.name.clone();
     match (output.dynamic, key) {
         (false, None) => Ok(None),

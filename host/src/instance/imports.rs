@@ -32,7 +32,8 @@ fn outputs<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result
     linker.instance(OUTPUTS)?.func_wrap_async("emit", emit)
 }
 
-type Emitting<'a> = Box<dyn Future<Output = wasmtime::Result<(Result<(), EmitError>,)>> + Send + 'a>;
+type Emitting<'a> =
+    Box<dyn Future<Output = wasmtime::Result<(Result<(), EmitError>,)>> + Send + 'a>;
 
 fn emit<'a, P: Port + 'static>(
     mut store: StoreContextMut<'a, State<P>>,
@@ -138,9 +139,7 @@ fn step<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()
         let keys = store.data().context.step.keys.keys();
         Ok((keys.iter().map(ToString::to_string).collect::<Vec<String>>(),))
     })?;
-    step.func_wrap("attempt", |store: Store<'_, P>, (): ()| {
-        Ok((store.data().context.attempt,))
-    })?;
+    step.func_wrap("attempt", |store: Store<'_, P>, (): ()| Ok((store.data().context.attempt,)))?;
     step.func_wrap("config", |store: Store<'_, P>, (): ()| {
         Ok((store.data().context.config.to_string(),))
     })?;
@@ -152,11 +151,8 @@ fn step<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()
             Ok(())
         },
     )?;
-    step.func_wrap(
-        "progress",
-        |store: Store<'_, P>, (done, total): (u64, Option<u64>)| {
-            store.data().port.report(ReportKind::Progressed { done, total });
-            Ok(())
-        },
-    )
+    step.func_wrap("progress", |store: Store<'_, P>, (done, total): (u64, Option<u64>)| {
+        store.data().port.report(ReportKind::Progressed { done, total });
+        Ok(())
+    })
 }

@@ -56,9 +56,7 @@ impl Wasi {
             .monotonic_clock(clock.clone())
             .secure_random(StdRng::from_seed(seed))
             .insecure_random(StdRng::from_seed(seed))
-            .insecure_random_seed(u128::from_le_bytes(
-                seed[..16].try_into().unwrap_or_default(),
-            ))
+            .insecure_random_seed(u128::from_le_bytes(seed[..16].try_into().unwrap_or_default()))
             .stdout(printed[0].clone())
             .stderr(printed[1].clone())
             .allow_tcp(false)

@@ -59,8 +59,7 @@ impl Driver {
         let max_concurrency =
             options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers()).max(1);
         let inbox = Arc::new(Inbox::default());
-        let session =
-            host.executor().open(id.as_str().into(), max_concurrency, Arc::clone(&inbox));
+        let session = host.executor().open(id.as_str().into(), max_concurrency, Arc::clone(&inbox));
         let specs = job.nodes.iter().zip(0..);
         let specs = specs
             .map(|(node, rank)| Arc::new(spec(host, node, &prepared.components, rank)))

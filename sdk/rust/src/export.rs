@@ -24,7 +24,7 @@ macro_rules! export_raw {
                 const OPS: &'static [$crate::raw::Op] = $ops;
             }
             type Exports = $crate::guest::Guest<Ops>;
-    $crate::bindings::__export_component!(Exports with_types_in $crate::bindings);
+            $crate::bindings::__export_component! { Exports with_types_in $crate::bindings }
         };
     };
 }

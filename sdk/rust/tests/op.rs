@@ -98,10 +98,18 @@ fn give(#[config] twice: bool, list: &mut Emitter<u8>, one: &mut Output<u8>) -> 
     one.give(3)
 }
 
+/// Its name is that of a local in what the macro writes, if that is careless.
+#[op]
+fn outputs(arguments: u8, inputs: u8, returned: u8) -> u8 {
+    arguments + inputs + returned
+}
+
 #[op]
 fn nothing() {}
 
-export_ops!(split, measure, range, distinct, parse, load, place, size, join, give, nothing);
+export_ops!(
+    split, measure, range, distinct, parse, load, place, size, join, give, outputs, nothing
+);
 
 #[test]
 fn names_and_descriptions_come_from_the_function_or_its_attributes() {
@@ -205,6 +213,12 @@ fn a_violation_cannot_be_swallowed() {
     let required: Vec<_> =
         definition(OPS, "give").outputs.iter().map(|output| output.required).collect();
     assert_eq!(required, [false, true]);
+}
+
+#[test]
+fn names_of_the_function_are_its_own() {
+    let step = run(OPS, "outputs").input("arguments", 1).input("inputs", 2).input("returned", 3);
+    assert_eq!(step.run().json("result"), json!(6));
 }
 
 #[test]

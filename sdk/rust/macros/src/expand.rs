@@ -7,6 +7,7 @@ use crate::ports::{OutputPort, Returned};
 use crate::signature::{argument, input_kind};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use std::collections::BTreeSet;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, Result, ReturnType, Type};
@@ -44,6 +45,17 @@ fn check_function(function: &ItemFn) -> Result<()> {
             &signature.generics,
             "an op cannot be generic: its ports have one type each",
         ));
+    }
+    Ok(())
+}
+
+fn check_unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, Span)>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for (name, span) in names {
+        if !seen.insert(name) {
+            let message = format!("two {what} are called `{name}`: give one another name");
+            return Err(Error::new(span, message));
+        }
     }
     Ok(())
 }
@@ -87,6 +99,10 @@ impl Op {
             let message = "there is no output for this: each `output(…)` is about one output, in their order, those of the parameters and then those of the result";
             return Err(Error::new(left.span, message));
         }
+        let inputs = parameters.iter().filter(|parameter| matches!(parameter.role, Role::Input));
+        check_unique("inputs", inputs.map(|input| (&*input.name, input.span)))?;
+        let outputs = emitted.iter().chain(returned.ports());
+        check_unique("outputs", outputs.map(|port| (&*port.name, port.span)))?;
         Ok(Self { name, description: description(&function.attrs), emitted, returned, fallible })
     }
 
@@ -148,7 +164,7 @@ impl Op {
                 Role::Input => {
                     let kind = input_kind(&parameter.ty);
                     (
-                        quote_spanned!(parameter.ty.span()=> arguments.take::<#kind>(#name)?),
+                        quote_spanned!(parameter.ty.span()=> op_arguments.take::<#kind>(#name)?),
                         quote!(),
                     )
                 }
@@ -178,18 +194,19 @@ impl Op {
             lets.push(quote!(let #mutable #local = #value;));
             passed.push(quote!(#by #local));
         }
-        let unwrapped = if self.fallible { quote!(returned?) } else { quote!(returned) };
+        let unwrapped = if self.fallible { quote!(op_returned?) } else { quote!(op_returned) };
         let give = self.returned.give(&unwrapped);
+        // The names of locals keep out of the way of the function's.
         quote! {
             fn run(
-                inputs: ::dynhost_sdk::raw::Inputs,
+                op_inputs: ::dynhost_sdk::raw::Inputs,
             ) -> ::dynhost_sdk::Result<::std::vec::Vec<::dynhost_sdk::raw::Output>> {
                 #[allow(unused_mut)]
-                let mut arguments = ::dynhost_sdk::port::Arguments::new(inputs);
+                let mut op_arguments = ::dynhost_sdk::port::Arguments::new(op_inputs);
                 #(#lets)*
                 #[allow(clippy::let_unit_value)]
-                let returned = #ident(#(#passed),*);
-                arguments.check()?;
+                let op_returned = #ident(#(#passed),*);
+                op_arguments.check()?;
                 #give
             }
         }

@@ -15,7 +15,7 @@ pub(crate) struct OutputPort {
     description: String,
     kind: TokenStream,
     /// Where its type is written.
-    span: Span,
+    pub(crate) span: Span,
     /// Whether it must be given, where that is said otherwise than by the kind.
     required: Option<bool>,
 }
@@ -118,7 +118,7 @@ impl OutputPort {
 
     pub(crate) fn give(&self, value: &TokenStream) -> TokenStream {
         let Self { name, kind, span, .. } = self;
-        quote_spanned!(*span=> <#kind as ::dynhost_sdk::port::OutputKind>::give(#value, #name, &mut outputs)?;)
+        quote_spanned!(*span=> <#kind as ::dynhost_sdk::port::OutputKind>::give(#value, #name, &mut op_outputs)?;)
     }
 }
 
@@ -166,6 +166,15 @@ impl Returned {
         }
     }
 
+    /// The outputs that are known here; a struct knows its own.
+    pub(crate) fn ports(&self) -> &[OutputPort] {
+        match self {
+            Self::Nothing | Self::Fields(_) => &[],
+            Self::One(port) => std::slice::from_ref(port),
+            Self::Tuple(ports) => ports,
+        }
+    }
+
     pub(crate) fn definitions(&self) -> TokenStream {
         match self {
             Self::Nothing => quote!(),
@@ -184,12 +193,12 @@ impl Returned {
     }
 
     pub(crate) fn give(&self, value: &TokenStream) -> TokenStream {
-        let outputs = quote!(let mut outputs = ::std::vec::Vec::new(););
+        let outputs = quote!(let mut op_outputs = ::std::vec::Vec::new(););
         match self {
             Self::Nothing => quote!(#value; ::std::result::Result::Ok(::std::vec::Vec::new())),
             Self::One(port) => {
                 let give = port.give(value);
-                quote!(#outputs #give ::std::result::Result::Ok(outputs))
+                quote!(#outputs #give ::std::result::Result::Ok(op_outputs))
             }
             Self::Tuple(ports) => {
                 let locals: Vec<Ident> = (0..ports.len())
@@ -197,7 +206,7 @@ impl Returned {
                     .collect();
                 let gives =
                     ports.iter().zip(&locals).map(|(port, local)| port.give(&quote!(#local)));
-                quote!(let (#(#locals),*) = #value; #outputs #(#gives)* ::std::result::Result::Ok(outputs))
+                quote!(let (#(#locals),*) = #value; #outputs #(#gives)* ::std::result::Result::Ok(op_outputs))
             }
             Self::Fields(_) => quote!(::dynhost_sdk::Outputs::into_outputs(#value)),
         }

@@ -1,0 +1,351 @@
+//! What dynhost adds to a clone, beside a bare wasmtime loop over the same component in the
+//! same process: `cargo bench --bench price`, with `-- --json` one JSON object per case.
+//!
+//! The floor makes, for each clone, a store, an instance, one call and nothing else: no limits, no
+//! fiber, no events, on as many threads as the host has workers. Both take turns, and each
+//! pair gives one ratio; what counts is the median of the ratios, with their spread.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use dynhost::graph::manifest::Manifest;
+use dynhost::graph::params::{Given, GivenParams};
+use dynhost::{Host, PreparedJob, RunOptions};
+use serde_json::json;
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, Lower, Resource,
+    ResourceType,
+};
+use wasmtime::{Engine, Store};
+
+/// Pairs of measurements of each case.
+const ROUNDS: usize = 7;
+
+struct Case {
+    name: &'static str,
+    workers: u32,
+    clones: u64,
+    op: &'static str,
+    input: Feed,
+}
+
+/// What each clone is given.
+#[derive(Clone, Copy)]
+enum Feed {
+    /// A blob of so many bytes.
+    Blob(usize),
+    /// A number, as JSON.
+    Number(u64),
+}
+
+const CASES: [Case; 6] = [
+    Case { name: "trivial", workers: 2, clones: 40_000, op: "trivial", input: Feed::Blob(100) },
+    Case {
+        name: "trivial-1-worker",
+        workers: 1,
+        clones: 20_000,
+        op: "trivial",
+        input: Feed::Blob(100),
+    },
+    Case {
+        name: "payload-64k",
+        workers: 2,
+        clones: 10_000,
+        op: "payload",
+        input: Feed::Blob(64 << 10),
+    },
+    Case {
+        name: "clone-1ms",
+        workers: 2,
+        clones: 1_000,
+        op: "sleepless",
+        input: Feed::Number(600_000),
+    },
+    Case { name: "clones-10k", workers: 2, clones: 10_000, op: "trivial", input: Feed::Blob(100) },
+    Case {
+        name: "clones-200k",
+        workers: 2,
+        clones: 200_000,
+        op: "trivial",
+        input: Feed::Blob(100),
+    },
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let wanted: Vec<&String> =
+        arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let wasm = build_ops()?;
+    if !json {
+        println!("{:<18} {:>10} {:>12} {:>7}  spread", "case", "floor µs", "dynhost µs", "ratio");
+    }
+    for case in &CASES {
+        if wanted.is_empty() || wanted.iter().any(|name| *name == case.name) {
+            measure(case, &wasm)?.print(case, json);
+        }
+    }
+    Ok(())
+}
+
+/// Builds the ops that are measured.
+fn build_ops() -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let ops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../example-ops");
+    let built = Command::new("sh").arg("build").arg("basics").current_dir(&ops).output()?;
+    if !built.status.success() {
+        return Err(String::from_utf8_lossy(&built.stderr).into_owned().into());
+    }
+    Ok(ops.join("target/wasm32-unknown-unknown/release/basics.wasm").canonicalize()?)
+}
+
+struct Measured {
+    floor: Vec<f64>,
+    dynhost: Vec<f64>,
+}
+
+fn measure(case: &Case, wasm: &Path) -> Result<Measured, Box<dyn std::error::Error>> {
+    let floor = Floor::new(wasm)?;
+    let workers = NonZeroU32::new(case.workers).ok_or("no workers")?;
+    let host = Host::builder().workers(workers).build()?;
+    let job = job(&host, case, wasm)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
+    let mut measured = Measured { floor: Vec::new(), dynhost: Vec::new() };
+    for round in 0..=ROUNDS {
+        let bare = floor.run(case)?;
+        let ours = runtime.block_on(run(&host, &job, case))?;
+        // The first round warms caches and pools.
+        if round > 0 {
+            measured.floor.push(per_clone(bare, case.clones));
+            measured.dynhost.push(per_clone(ours, case.clones));
+        }
+    }
+    Ok(measured)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+fn per_clone(took: Duration, clones: u64) -> f64 {
+    took.as_secs_f64() * 1e6 / clones as f64
+}
+
+impl Measured {
+    fn print(&self, case: &Case, json: bool) {
+        let mut ratios: Vec<f64> =
+            self.dynhost.iter().zip(&self.floor).map(|(ours, floor)| ours / floor).collect();
+        ratios.sort_by(f64::total_cmp);
+        let ratio = ratios[ratios.len() / 2];
+        let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
+        let (floor, ours) = (median(&self.floor), median(&self.dynhost));
+        if json {
+            let line = json!({
+                "case": case.name,
+                "floor_us": round(floor),
+                "dynhost_us": round(ours),
+                "ratio": round(ratio),
+                "spread": [round(least), round(most)],
+                "clones": case.clones,
+                "workers": case.workers,
+            });
+            println!("{line}");
+        } else {
+            println!(
+                "{:<18} {floor:>10.2} {ours:>12.2} {ratio:>7.2}  {least:.2}–{most:.2}",
+                case.name
+            );
+        }
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+// ---- dynhost ----
+
+fn job(host: &Host, case: &Case, wasm: &Path) -> Result<PreparedJob, Box<dyn std::error::Error>> {
+    let (source, input) = match case.input {
+        Feed::Blob(_) => ("op = \"ops/blobs\"\ninputs.bytes.param = \"size\"", "data"),
+        Feed::Number(_) => ("op = \"ops/repeat\"\ninputs.number.param = \"size\"", "iterations"),
+    };
+    let text = format!(
+        "[job]\nname = \"price\"\n\
+         [params]\ncount = {{ type = \"integer\" }}\nsize = {{ type = \"integer\" }}\n\
+         [components]\nops = {wasm:?}\n\
+         [nodes.source]\n{source}\ninputs.count.param = \"count\"\n\
+         [nodes.clone]\nop = \"ops/{op}\"\ninputs.{input}.map = \"source\"\n",
+        op = case.op,
+    );
+    let manifest = Manifest::parse("price.toml".as_ref(), &text)?;
+    let size = match case.input {
+        Feed::Blob(bytes) => json!(bytes),
+        Feed::Number(number) => json!(number),
+    };
+    let given: GivenParams = [("count", json!(case.clones)), ("size", size)]
+        .map(|(name, value)| (name.to_owned(), Given::Json(value)))
+        .into();
+    Ok(host.prepare(&manifest, &given)?)
+}
+
+async fn run(
+    host: &Host,
+    job: &PreparedJob,
+    case: &Case,
+) -> Result<Duration, Box<dyn std::error::Error>> {
+    let begun = Instant::now();
+    let result = host.start(job, RunOptions::default()).finished().await?;
+    let took = begun.elapsed();
+    if result.steps.succeeded != case.clones + 1 {
+        return Err(format!("{:?} {:?}", result.steps, result.failures.first()).into());
+    }
+    Ok(took)
+}
+
+// ---- the floor ----
+
+#[derive(ComponentType, Lower, Lift, Clone)]
+#[component(record)]
+struct Value {
+    #[component(name = "media-type")]
+    media_type: String,
+    data: Vec<u8>,
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(record)]
+struct ValueIn<'a> {
+    #[component(name = "media-type")]
+    media_type: &'a str,
+    data: &'a [u8],
+}
+
+/// Stands for the handle that no measured op takes.
+struct Collected;
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+#[expect(dead_code, reason = "the cases are part of the type")]
+enum InputIn<'a> {
+    #[component(name = "single")]
+    Single(ValueIn<'a>),
+    #[component(name = "many")]
+    Many(&'a [ValueIn<'a>]),
+    #[component(name = "collected")]
+    Collected(Resource<Collected>),
+    #[component(name = "absent")]
+    Absent,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Output {
+    #[component(name = "name")]
+    _name: String,
+    #[component(name = "mapping-key")]
+    _mapping_key: Option<String>,
+    value: Value,
+}
+
+#[derive(ComponentType, Lift, Debug)]
+#[component(record)]
+struct Detail {
+    #[component(name = "message")]
+    _message: String,
+    #[component(name = "detail")]
+    _detail: Option<DetailValue>,
+}
+
+#[derive(ComponentType, Lift, Debug)]
+#[component(record)]
+struct DetailValue {
+    #[component(name = "media-type")]
+    _media_type: String,
+    #[component(name = "data")]
+    _data: Vec<u8>,
+}
+
+#[derive(ComponentType, Lift, Debug)]
+#[component(variant)]
+enum Failure {
+    #[component(name = "permanent")]
+    Permanent(#[expect(dead_code, reason = "only shown")] Detail),
+    #[component(name = "transient")]
+    Transient(#[expect(dead_code, reason = "only shown")] Detail),
+    #[component(name = "retry-after")]
+    RetryAfter(#[expect(dead_code, reason = "only shown")] (Detail, u64)),
+}
+
+type Called = (Result<Vec<Output>, Failure>,);
+
+/// A bare wasmtime loop over a component: instances and calls, on threads, and nothing else.
+struct Floor {
+    engine: Engine,
+    pre: InstancePre<()>,
+    run: ComponentExportIndex,
+}
+
+impl Floor {
+    fn new(wasm: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+        let engine = Engine::new(&dynhost::engine_config())?;
+        let component =
+            wit_component::ComponentEncoder::default().module(&std::fs::read(wasm)?)?.encode()?;
+        let component = Component::from_binary(&engine, &component)?;
+        let mut linker = Linker::new(&engine);
+        linker.instance("dynhost:op/inputs@0.1.0")?.resource(
+            "collected",
+            ResourceType::host::<Collected>(),
+            |_, _| Ok(()),
+        )?;
+        linker.define_unknown_imports_as_traps(&component)?;
+        let pre = linker.instantiate_pre(&component)?;
+        let interface = component
+            .get_export_index(None, "dynhost:op/op@0.1.0")
+            .ok_or("the component exports no op")?;
+        let run = component
+            .get_export_index(Some(&interface), "run")
+            .ok_or("the component exports no run")?;
+        Ok(Self { engine, pre, run })
+    }
+
+    /// Runs all clones of a case, an equal part on each thread.
+    fn run(&self, case: &Case) -> wasmtime::Result<Duration> {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            let part = || self.clones(case, case.clones / u64::from(case.workers));
+            let threads: Vec<_> = (0..case.workers).map(|_| scope.spawn(part)).collect();
+            threads.into_iter().try_for_each(|thread| {
+                thread.join().unwrap_or_else(|_| Err(wasmtime::Error::msg("the loop panicked")))
+            })
+        })?;
+        Ok(begun.elapsed())
+    }
+
+    fn clones(&self, case: &Case, count: u64) -> wasmtime::Result<()> {
+        let (media_type, name, data) = match case.input {
+            Feed::Blob(bytes) => ("application/octet-stream", "data", vec![b'x'; bytes]),
+            Feed::Number(number) => {
+                ("application/json", "iterations", number.to_string().into_bytes())
+            }
+        };
+        for _ in 0..count {
+            let mut store = Store::new(&self.engine, ());
+            store.set_epoch_deadline(u64::MAX / 2);
+            let instance = self.pre.instantiate(&mut store)?;
+            let run = instance
+                .get_typed_func::<(&str, &[(&str, InputIn<'_>)]), Called>(&mut store, &self.run)?;
+            let value = ValueIn { media_type, data: &data };
+            let inputs = [(name, InputIn::Single(value))];
+            let (outputs,) = run.call(&mut store, (case.op, &inputs))?;
+            let outputs = outputs
+                .map_err(|failure| wasmtime::Error::msg(format!("the op failed: {failure:?}")))?;
+            std::hint::black_box(&outputs[0].value.data);
+        }
+        Ok(())
+    }
+}
