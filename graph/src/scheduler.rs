@@ -9,23 +9,30 @@
 //! element of a dynamic output gets a frame of its own, which holds its clones and is freed when
 //! they have ended. What a frame gives to a collect moves to the fan-out that made it.
 
+mod again;
 mod apply;
 mod fan_in;
+mod flow;
 mod frame;
 mod inputs;
+mod meeting;
 mod ready;
+mod tree;
 mod wiring;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::event::{CancelReason, Event, RunStatus, SkipReason};
-use crate::job::{Job, NodeId, ScopeId};
-use crate::name::{KeyPath, MappingKey, StepKey};
+use crate::event::{CancelReason, Event, Failure, RunStatus, SkipReason};
+use crate::job::{Job, NodeId};
+use crate::name::{MappingKey, StepKey};
 use crate::value::Value;
 
-use frame::{FanOut, Frame, FrameIndex, Phase, Step};
-use wiring::{FanInId, Wiring};
+use apply::Emission;
+use frame::{Frame, FrameIndex, Phase};
+use inputs::Standing;
+use tree::NewFrame;
+use wiring::Wiring;
 
 /// How far a run looks ahead and how much it lets a yielding step run ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +117,8 @@ pub struct Dispatch {
     pub attempt: u32,
     /// One for each input of the op's definition.
     pub inputs: Vec<Input>,
-    /// What it may emit before it is granted more.
+    /// What it may emit before it is granted more: it may while both parts are above zero; an
+    /// element larger than the rest takes the bytes below.
     pub credit: Credit,
 }
 
@@ -141,6 +149,14 @@ pub enum Action {
         /// Why.
         reason: SkipReason,
     },
+    /// This step cannot be run: two fan-outs that it zips do not have the same keys. An event
+    /// to be recorded, already taken into account (`semantics.md` rule 4).
+    Fail {
+        /// The step.
+        step: StepKey,
+        /// Which key is missing from which output.
+        failure: Failure,
+    },
     /// What this step does no longer counts: interrupt it.
     Interrupt {
         /// The step.
@@ -149,7 +165,7 @@ pub enum Action {
     /// Interrupt every step that the executor has, and drop what it has not begun.
     InterruptAll,
     /// A step of a node with `on_failure = "abort"` failed: record the request and call
-    /// [`Scheduler::cancel`].
+    /// [`Scheduler::cancel`]. Nothing new starts until then. At most once in a run.
     Abort {
         /// The reason to record.
         reason: CancelReason,
@@ -196,7 +212,10 @@ pub struct Scheduler {
     /// Steps that ended, and those of them that failed, by node.
     ended_by_node: Vec<u64>,
     failed_by_node: Vec<u64>,
-    failed: Vec<(StepKey, NodeId)>,
+    /// The steps that failed for good; those that no longer count are taken out.
+    failed: Vec<Option<(StepKey, NodeId)>>,
+    /// Whether the caller has been asked to cancel.
+    aborting: bool,
     cancelling: Option<CancelReason>,
     finished: bool,
 }
@@ -225,6 +244,7 @@ impl Scheduler {
             ended_by_node: vec![0; nodes],
             failed_by_node: vec![0; nodes],
             failed: Vec::new(),
+            aborting: false,
             cancelling: None,
             finished: false,
             job,
@@ -239,7 +259,7 @@ impl Scheduler {
 
     /// Begins the run: what follows from `RunStarted`.
     pub fn start(&mut self, actions: &mut Vec<Action>) {
-        self.add_frame(ScopeId::ROOT, ROOT, KeyPath::root(), None, 0, 0);
+        self.add_frame(NewFrame::root());
         self.go_on(actions);
     }
 
@@ -253,12 +273,13 @@ impl Scheduler {
             Event::OutputEmitted { attempt, output, key, value, .. } => {
                 let op = &self.job.node(id.node).op;
                 if let Some((output, _)) = op.output(output) {
-                    self.emitted(id, *attempt, output, key, value, actions);
+                    let emission = Emission { id, attempt: *attempt, output, key, value };
+                    self.emitted(&emission, actions);
                 }
             }
             Event::StepSucceeded { outputs, .. } => self.succeeded(id, outputs, actions),
             Event::StepFailed { retry_in_ms, .. } => self.failed(id, *retry_in_ms, actions),
-            Event::StepCancelled { .. } => self.cancelled(id),
+            Event::StepCancelled { .. } => self.cancelled(id, actions),
             _ => {}
         }
         self.go_on(actions);
@@ -301,17 +322,20 @@ impl Scheduler {
     /// The outputs of the job, in its order. Meaningful when the run has finished.
     #[must_use]
     pub fn outputs(&self) -> Vec<(String, JobOutputValue)> {
-        let value = |source| match self.fetch(ROOT, source) {
-            Some(Input::Single(value)) => JobOutputValue::Single(value),
-            Some(Input::Many(list)) => JobOutputValue::Many(list),
-            Some(Input::Absent) | None => JobOutputValue::Absent,
+        let value = |source| match self.standing(ROOT, source) {
+            Standing::Missing | Standing::Blocked(_) => JobOutputValue::Absent,
+            Standing::There => match self.fetch(ROOT, source) {
+                Some(Input::Single(value)) => JobOutputValue::Single(value),
+                Some(Input::Many(list)) => JobOutputValue::Many(list),
+                Some(Input::Absent) | None => JobOutputValue::Absent,
+            },
         };
         self.job.outputs.iter().map(|out| (out.name.clone(), value(&out.source))).collect()
     }
 
     /// The steps that failed for good, in the order in which they did.
     pub fn failures(&self) -> impl Iterator<Item = &StepKey> {
-        self.failed.iter().map(|(step, _)| step)
+        self.failed.iter().flatten().map(|(step, _)| step)
     }
 
     /// Steps that the executor has.
@@ -326,133 +350,12 @@ impl Scheduler {
         self.frames.len() - self.free.len()
     }
 
-    // ---- frames ----
-
-    fn frame(&self, index: FrameIndex) -> &Frame {
-        self.frames[index as usize].as_deref().expect("a frame lives while anything in it is open")
-    }
-
-    fn frame_mut(&mut self, index: FrameIndex) -> &mut Frame {
-        self.frames[index as usize]
-            .as_deref_mut()
-            .expect("a frame lives while anything in it is open")
-    }
-
-    fn frame_of(&self, id: StepId) -> Option<&Frame> {
-        let frame = self.frames.get(id.frame as usize)?.as_deref()?;
-        (frame.generation == id.generation).then_some(frame)
-    }
-
-    fn step_of(&mut self, id: StepId) -> Option<&mut Step> {
-        let slot = self.wiring.nodes[id.node.index()].slot;
-        let frame = self.frames.get_mut(id.frame as usize)?.as_deref_mut()?;
-        (frame.generation == id.generation).then(|| &mut frame.steps[slot])
-    }
-
-    fn step(&self, frame: FrameIndex, node: NodeId) -> &Step {
-        &self.frame(frame).steps[self.wiring.nodes[node.index()].slot]
-    }
-
-    fn step_mut(&mut self, frame: FrameIndex, node: NodeId) -> &mut Step {
-        let slot = self.wiring.nodes[node.index()].slot;
-        &mut self.frame_mut(frame).steps[slot]
-    }
-
-    fn fan_out_mut(&mut self, frame: FrameIndex, scope: ScopeId) -> &mut FanOut {
-        let slot = self.wiring.scopes[scope.index()].slot;
-        &mut self.frame_mut(frame).fan_outs[slot]
-    }
-
-    fn fan_out(&self, frame: FrameIndex, scope: ScopeId) -> &FanOut {
-        &self.frame(frame).fan_outs[self.wiring.scopes[scope.index()].slot]
-    }
-
-    fn id(&self, frame: FrameIndex, node: NodeId) -> StepId {
-        StepId { frame, generation: self.frame(frame).generation, node }
-    }
-
-    fn step_key(&self, frame: FrameIndex, node: NodeId) -> StepKey {
-        StepKey { node: self.job.node(node).name.clone(), keys: self.frame(frame).keys.clone() }
-    }
-
-    /// The frame of `scope` that is `frame` or around it.
-    fn around(&self, frame: FrameIndex, scope: ScopeId) -> FrameIndex {
-        let mut here = frame;
-        while self.frame(here).scope != scope {
-            debug_assert_ne!(here, ROOT, "a source's scope is around its reader's");
-            here = self.frame(here).parent;
-        }
-        here
-    }
-
-    /// Makes a frame, judges its steps, and gives back its place.
-    fn add_frame(
-        &mut self,
-        scope: ScopeId,
-        parent: FrameIndex,
-        keys: KeyPath,
-        element: Option<Value>,
-        ordinal: u32,
-        attempt: u32,
-    ) -> FrameIndex {
-        let wired = &self.wiring.scopes[scope.index()];
-        let steps: Box<[Step]> = wired
-            .nodes
-            .iter()
-            .map(|_| Step {
-                phase: Phase::Waiting(0),
-                attempt: 0,
-                outputs: Box::default(),
-                flow: None,
-            })
-            .collect();
-        let fan_outs: Box<[FanOut]> = wired
-            .children
-            .iter()
-            .map(|child| FanOut::new(self.wiring.scopes[child.index()].fan_ins.len()))
-            .collect();
-        self.generation = self.generation.wrapping_add(1);
-        let frame = Box::new(Frame {
-            scope,
-            parent,
-            generation: self.generation,
-            ordinal,
-            keys,
-            element,
-            attempt,
-            open: (steps.len() + fan_outs.len()) as u32,
-            eager_open: wired.eager,
-            steps,
-            fan_outs,
-            discarded: false,
-        });
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.frames[index as usize] = Some(frame);
-                index
-            }
-            None => {
-                self.frames.push(Some(frame));
-                (self.frames.len() - 1) as FrameIndex
-            }
-        };
-        for slot in 0..self.wiring.scopes[scope.index()].nodes.len() {
-            let node = self.wiring.scopes[scope.index()].nodes[slot];
-            let missing = self.missing(index, node);
-            self.step_mut(index, node).phase = Phase::Waiting(missing);
-            if missing == 0 {
-                self.judged_next.push_back((index, node));
-            }
-        }
-        index
-    }
-
-    /// Does all that needs no further event, and says whether the run has ended.
+    /// Does all that needs no further event, and says so when the run has ended.
     fn go_on(&mut self, actions: &mut Vec<Action>) {
         if self.finished {
             return;
         }
-        if self.cancelling.is_none() {
+        if self.cancelling.is_none() && !self.aborting {
             while let Some((frame, node)) = self.judged_next.pop_front() {
                 self.judge(frame, node, actions);
             }

@@ -20,6 +20,10 @@ use wasmtime::component::{
 };
 use wasmtime::{Engine, Store};
 
+/// The allocator of the `dynhost` binary; the floor has it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Pairs of measurements of each case.
 const ROUNDS: usize = 7;
 

@@ -159,6 +159,24 @@ pub enum ComponentError {
 }
 
 impl ComponentError {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. }
+            | Self::Digest { path, .. }
+            | Self::NotWasm { path, .. }
+            | Self::NoComponentType { path, .. }
+            | Self::Compile { path, .. }
+            | Self::OtherWorld { path, .. }
+            | Self::UnknownImports { path, .. }
+            | Self::Interface { path, .. }
+            | Self::Describe { path, .. }
+            | Self::Definition { path, .. }
+            | Self::Schema { path, .. } => path,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> Option<String> {

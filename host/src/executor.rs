@@ -165,25 +165,22 @@ struct Waiting {
 
 impl Inbox {
     /// Reports that are worth waking the run for.
-    const BATCH: usize = 64;
+    const BATCH: usize = 256;
     /// How long a report may wait for others.
-    const PATIENCE: Duration = Duration::from_micros(100);
+    const PATIENCE: Duration = Duration::from_micros(250);
 
-    /// Adds a report. It is seen at the latest when the next one is added after a short time, or
-    /// when [`Inbox::flush`] is called.
-    pub fn push(&self, report: Report) {
+    /// Adds reports; `now` is about the present time. They are seen at the latest when the next
+    /// one is added after a short time, or when [`Inbox::flush`] is called.
+    pub fn push(&self, reports: impl IntoIterator<Item = Report>, now: Instant) {
         let wake = {
             let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.reports.push(report);
-            if waiting.woken {
-                false
-            } else {
-                let now = Instant::now();
-                let since = *waiting.since.get_or_insert(now);
-                let due = waiting.reports.len() >= Self::BATCH || now - since >= Self::PATIENCE;
-                waiting.woken = due;
-                due
-            }
+            waiting.reports.extend(reports);
+            let since = *waiting.since.get_or_insert(now);
+            let due = !waiting.woken
+                && (waiting.reports.len() >= Self::BATCH
+                    || now.saturating_duration_since(since) >= Self::PATIENCE);
+            waiting.woken |= due;
+            due
         };
         if wake {
             self.ready.notify_one();

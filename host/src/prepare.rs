@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dynhost_graph::job::Job;
 use dynhost_graph::manifest::{Manifest, ManifestError, Problem};
-use dynhost_graph::params::GivenParams;
+use dynhost_graph::params::{self, GivenParams};
 use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
 use crate::component::{Component, ComponentError};
@@ -22,6 +22,19 @@ pub struct PreparedJob {
 }
 
 impl PreparedJob {
+    /// Joins a job, such as one made in code, with its components in the order of
+    /// [`Job::components`].
+    ///
+    /// # Errors
+    /// The components are not the ones that the job was made for.
+    pub fn new(job: Job, components: Vec<Component>) -> Result<Self, PrepareError> {
+        let wanted = job.components.iter().map(|component| component.digest.as_str());
+        if !wanted.eq(components.iter().map(Component::digest)) {
+            return Err(PrepareError::OtherComponents);
+        }
+        Ok(Self { job: Arc::new(job), components })
+    }
+
     /// The job.
     #[must_use]
     pub fn job(&self) -> &Arc<Job> {
@@ -53,6 +66,9 @@ pub enum PrepareError {
     /// Components cannot be loaded; at least one.
     #[error("{} of the job's components cannot be loaded", .0.len())]
     Components(Vec<ComponentError>),
+    /// A job is given other components than the ones it was made for.
+    #[error("the job was made for other components than the ones given")]
+    OtherComponents,
 }
 
 /// Reads and parses the manifest at `path`.
@@ -84,13 +100,24 @@ impl Host {
     }
 
     /// Checks a manifest as [`Host::prepare`] does, but asks no value of params without a
-    /// default.
+    /// default; what hangs on such a value is left unchecked. Gives the components by alias.
     ///
     /// # Errors
     /// As [`Host::prepare`].
-    pub fn check(&self, manifest: &Manifest, given: &GivenParams) -> Result<(), PrepareError> {
+    pub fn check(
+        &self,
+        manifest: &Manifest,
+        given: &GivenParams,
+    ) -> Result<BTreeMap<String, Component>, PrepareError> {
         let components = self.load_components(manifest)?;
-        Ok(plan::check(manifest, &infos(&components), given, &folders(manifest))?)
+        let (infos, folders) = (infos(&components), folders(manifest));
+        if params::missing(manifest, given).is_empty() {
+            let job = plan::plan(manifest, &infos, given, &folders)?;
+            check_folders(manifest, &job)?;
+        } else {
+            plan::check(manifest, &infos, given, &folders)?;
+        }
+        Ok(components)
     }
 
     /// Loads every component that a manifest names, by alias.

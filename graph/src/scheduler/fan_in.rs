@@ -6,6 +6,7 @@ use super::frame::{Closing, FrameIndex, Given, STALE, Settled};
 use super::wiring::{Dependency, FanInId, Taken};
 use super::{Collection, Element, Scheduler};
 use crate::job::{NodeId, OnFailure, Origin, ScopeId, Tolerance};
+use crate::name::MappingKey;
 use crate::value::Value;
 
 impl Scheduler {
@@ -51,13 +52,16 @@ impl Scheduler {
         };
         let state = &mut self.fan_out_mut(frame, scope).fan_ins[slot];
         state.given = Vec::new();
-        state.settled = Some(settled.clone());
+        state.settled = Some(match settled {
+            Settled::List(_) if state.users == 0 => Settled::Used,
+            _ => settled.clone(),
+        });
         self.tell_readers(frame, Dependency::FanIn(fan_in));
         for index in 0..self.wiring.fan_ins[fan_in.index()].outer.len() {
             let outer = self.wiring.fan_ins[fan_in.index()].outer[index];
             let given = match &settled {
                 Settled::List(list) => Given::Value(as_json_array(list)),
-                Settled::Skipped => Given::Absent,
+                Settled::Skipped | Settled::Used => Given::Absent,
                 Settled::Blocked(by) => Given::Failed(*by),
             };
             self.give(frame, outer, given);
@@ -65,37 +69,54 @@ impl Scheduler {
     }
 
     fn settle(&mut self, frame: FrameIndex, scope: ScopeId, slot: usize, taken: Taken) -> Settled {
-        let fan_out = self.fan_out_mut(frame, scope);
-        let given = std::mem::take(&mut fan_out.fan_ins[slot].given);
-        let total = given.len();
-        let mut list = Collection::default();
-        let mut failed_nodes: Vec<(NodeId, u64)> = Vec::new();
-        for (key, given) in fan_out.keys.iter().zip(given) {
-            match given {
-                Given::Value(value) => {
-                    list.elements.push(Element { key: key.clone(), value });
-                }
-                Given::Failed(node) => {
-                    list.failed.push(key.clone());
-                    match failed_nodes.iter_mut().find(|(failed, _)| *failed == node) {
-                        Some((_, count)) => *count += 1,
-                        None => failed_nodes.push((node, 1)),
-                    }
-                }
-                Given::Absent | Given::Pending => {}
-            }
-        }
-        for &(node, count) in &failed_nodes {
-            if !self.tolerated(node, count, total as u64) {
+        let given = std::mem::take(&mut self.fan_out_mut(frame, scope).fan_ins[slot].given);
+        let tally = self.tally(frame, scope, given);
+        for &(node, failed) in &tally.failed_nodes {
+            if !self.tolerated(node, failed, tally.total) {
                 return Settled::Blocked(node);
             }
         }
-        let only_order = matches!(taken, Taken::Ended(_)) || self.takes_only_order(taken);
-        let none_left = list.elements.is_empty() && list.failed.is_empty();
-        if only_order || !none_left || (total == 0 && self.is_required(scope)) {
-            Settled::List(Arc::new(list))
+        let none_left = tally.list.elements.is_empty() && tally.list.failed.is_empty();
+        let empty = tally.total == 0 && self.was_emitted(frame, scope);
+        if self.takes_only_order(taken) || !none_left || empty {
+            Settled::List(Arc::new(tally.list))
         } else {
             Settled::Skipped
+        }
+    }
+
+    /// Puts what the elements gave in order.
+    fn tally(&self, frame: FrameIndex, scope: ScopeId, mut given: Vec<Given>) -> Tally {
+        let mut tally = Tally::default();
+        let fan_out = self.fan_out(frame, scope);
+        let Some(meeting) = fan_out.meeting.as_deref() else {
+            tally.list.elements.reserve_exact(given.len());
+            for (key, given) in fan_out.keys.iter().zip(given) {
+                tally.add(key.clone(), given);
+            }
+            return tally;
+        };
+        for key in self.keys_in_order(frame, scope) {
+            let ordinal = meeting.met.get(&key).and_then(|met| met.ordinal);
+            if let Some(given) = ordinal.and_then(|ordinal| given.get_mut(ordinal as usize)) {
+                tally.add(key, std::mem::replace(given, Given::Absent));
+            }
+        }
+        for key in &meeting.unmatched {
+            let failed = self.wiring.scopes[scope.index()].nodes.first();
+            tally.add(key.clone(), failed.map_or(Given::Absent, |&node| Given::Failed(node)));
+        }
+        tally
+    }
+
+    /// One that reads a fan-in's list in `frame` has ended.
+    pub(super) fn used(&mut self, frame: FrameIndex, fan_in: FanInId) {
+        let (scope, slot) =
+            (self.wiring.fan_ins[fan_in.index()].scope, self.wiring.fan_ins[fan_in.index()].slot);
+        let state = &mut self.fan_out_mut(frame, scope).fan_ins[slot];
+        state.users -= 1;
+        if state.users == 0 && matches!(state.settled, Some(Settled::List(_))) {
+            state.settled = Some(Settled::Used);
         }
     }
 
@@ -107,11 +128,14 @@ impl Scheduler {
         }
     }
 
-    /// Whether a fan-out without elements still runs its collect (rule 14).
-    fn is_required(&self, scope: ScopeId) -> bool {
+    /// Whether a fan-out counts as emitted: an optional output without elements does not
+    /// (rule 14).
+    pub(super) fn was_emitted(&self, frame: FrameIndex, scope: ScopeId) -> bool {
         match self.job.scope(scope).origin {
             Origin::FanOut(output) => {
-                self.job.node(output.node).op.outputs[output.output as usize].required
+                let op = &self.job.node(output.node).op;
+                op.outputs[output.output as usize].required
+                    || self.fan_out(frame, scope).elements > 0
             }
             Origin::Root | Origin::Zip { .. } | Origin::Cross { .. } => true,
         }
@@ -132,6 +156,33 @@ impl Scheduler {
     pub(super) fn tolerated_in_run(&self, node: NodeId) -> bool {
         let failed = self.failed_by_node[node.index()];
         failed == 0 || self.tolerated(node, failed, self.ended_by_node[node.index()])
+    }
+}
+
+/// What the elements of a fan-in gave, counted.
+#[derive(Debug, Default)]
+struct Tally {
+    list: Collection,
+    /// The elements, those left out included.
+    total: u64,
+    /// How many elements failed because of each node, in the order of the first.
+    failed_nodes: Vec<(NodeId, u64)>,
+}
+
+impl Tally {
+    fn add(&mut self, key: MappingKey, given: Given) {
+        self.total += 1;
+        match given {
+            Given::Value(value) => self.list.elements.push(Element { key, value }),
+            Given::Failed(node) => {
+                self.list.failed.push(key);
+                match self.failed_nodes.iter_mut().find(|(failed, _)| *failed == node) {
+                    Some((_, count)) => *count += 1,
+                    None => self.failed_nodes.push((node, 1)),
+                }
+            }
+            Given::Absent | Given::Pending => {}
+        }
     }
 }
 

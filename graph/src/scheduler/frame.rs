@@ -30,7 +30,10 @@ pub(super) struct Frame {
     pub(super) steps: Box<[Step]>,
     /// One for each child of the scope.
     pub(super) fan_outs: Box<[FanOut]>,
-    /// Steps and fan-outs that have not ended; at zero the frame is freed.
+    /// The frames that this one is made of, where its scope is one in which others meet; it keeps
+    /// them alive.
+    pub(super) parts: Box<[FrameIndex]>,
+    /// Steps and fan-outs that have not ended, and what else keeps the frame; at zero it is freed.
     pub(super) open: u32,
     /// Those of them that back-pressure waits for; at zero the credit goes back.
     pub(super) eager_open: u32,
@@ -119,10 +122,12 @@ pub(super) enum Closing {
 #[derive(Debug)]
 pub(super) struct FanOut {
     pub(super) closing: Closing,
-    /// The mapping keys in the order of emission; emptied when nothing needs them any more.
+    /// How many elements there are.
+    pub(super) elements: u32,
+    /// The mapping keys in the order of emission, as long as something needs them.
     pub(super) keys: Vec<MappingKey>,
-    /// The frame of each element, where it is alive.
-    pub(super) frames: Vec<Option<FrameIndex>>,
+    /// The frames that are alive, by the place of their element; stale ones are not here.
+    pub(super) frames: BTreeMap<u32, FrameIndex>,
     /// The elements themselves; kept only where a retry may have to compare them.
     pub(super) values: Vec<Value>,
     /// Frames alive, stale ones included.
@@ -131,32 +136,73 @@ pub(super) struct FanOut {
     pub(super) ended: bool,
     /// One for each fan-in that removes this level.
     pub(super) fan_ins: Box<[FanInState]>,
-    /// What failed inside: the key of this level, and the node.
-    pub(super) failures: Vec<(MappingKey, NodeId)>,
+    /// What failed inside, by the key of this level: places in the run's list of failures.
+    pub(super) failures: BTreeMap<MappingKey, Vec<u32>>,
     /// What a failed attempt emitted and the current one has not emitted yet.
     pub(super) stale: BTreeMap<MappingKey, Stale>,
+    /// Present where the elements are made of those of other fan-outs.
+    pub(super) meeting: Option<Box<Meeting>>,
+    /// Present where the elements are repeated in frames that may yet come.
+    pub(super) repeated: Option<Box<Repeated>>,
 }
 
 impl FanOut {
-    pub(super) fn new(fan_ins: usize) -> Self {
+    pub(super) fn new(fan_ins: impl Iterator<Item = u32>, meets: bool) -> Self {
         Self {
             closing: Closing::Open,
+            elements: 0,
             keys: Vec::new(),
-            frames: Vec::new(),
+            frames: BTreeMap::new(),
             values: Vec::new(),
             live: 0,
             ended: false,
-            fan_ins: (0..fan_ins).map(|_| FanInState::default()).collect(),
-            failures: Vec::new(),
+            fan_ins: fan_ins
+                .map(|users| FanInState { given: Vec::new(), ended: 0, users, settled: None })
+                .collect(),
+            failures: BTreeMap::new(),
             stale: BTreeMap::new(),
+            meeting: meets.then(Box::default),
+            repeated: None,
         }
     }
+
+    /// The frames that are alive, stale ones included.
+    pub(super) fn alive(&self) -> impl Iterator<Item = FrameIndex> {
+        let stale = self.stale.values().filter_map(|stale| stale.frame);
+        self.frames.values().copied().chain(stale)
+    }
+}
+
+/// How far the elements of other fan-outs have met (`semantics.md` rule 4).
+#[derive(Debug, Default)]
+pub(super) struct Meeting {
+    pub(super) met: BTreeMap<MappingKey, Met>,
+    /// The keys that a part lacks, where that is a failure of this node.
+    pub(super) unmatched: Vec<MappingKey>,
+}
+
+/// One key of a meeting.
+#[derive(Debug)]
+pub(super) struct Met {
+    /// The frames that wait to meet, or that may have to meet again, by part.
+    pub(super) parts: Box<[Option<FrameIndex>]>,
+    /// The place of the element that they make, once all are there.
+    pub(super) ordinal: Option<u32>,
+}
+
+/// What keeps the frames of a fan-out for those in which they are still to be repeated.
+#[derive(Debug, Default)]
+pub(super) struct Repeated {
+    /// The fan-outs not yet closed that may bring frames to repeat these in.
+    pub(super) open: u32,
+    pub(super) held: Vec<FrameIndex>,
 }
 
 /// An element of an earlier attempt, waiting to be emitted again (`semantics.md` rule 17).
 #[derive(Debug)]
 pub(super) struct Stale {
-    pub(super) value: Value,
+    /// Absent where it was not kept; then it counts as changed.
+    pub(super) value: Option<Value>,
     pub(super) frame: Option<FrameIndex>,
     /// What its frame gave to each fan-in.
     pub(super) given: Vec<Given>,
@@ -175,12 +221,14 @@ pub(super) enum Given {
 }
 
 /// A fan-in on its way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FanInState {
     /// What each element gave, in the order of emission; taken when the fan-in is settled.
     pub(super) given: Vec<Given>,
     /// Elements that are not pending.
     pub(super) ended: u32,
+    /// Who has yet to read the list; at zero it is dropped.
+    pub(super) users: u32,
     pub(super) settled: Option<Settled>,
 }
 
@@ -188,6 +236,8 @@ pub(super) struct FanInState {
 #[derive(Debug, Clone)]
 pub(super) enum Settled {
     List(Arc<Collection>),
+    /// A list that nothing needs any more.
+    Used,
     Skipped,
     Blocked(NodeId),
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::frame::{FrameIndex, Phase, Settled};
-use super::wiring::Dependency;
+use super::wiring::{Dependency, count, reaches, right_inside};
 use super::{Action, Collection, Element, Input, Scheduler};
 use crate::event::SkipReason;
 use crate::job::{NodeId, ScopeId, Source};
 use crate::name::MappingKey;
 
 /// What is known of a source once all that it refers to has ended.
-enum Standing {
+pub(super) enum Standing {
     There,
     Missing,
     Blocked(NodeId),
@@ -20,7 +20,7 @@ impl Scheduler {
     /// How many dependencies of a step have not ended.
     pub(super) fn missing(&self, frame: FrameIndex, node: NodeId) -> u32 {
         let dependencies = &self.wiring.nodes[node.index()].dependencies;
-        dependencies.iter().filter(|&&dependency| !self.has_ended(frame, dependency)).count() as u32
+        count(dependencies.iter().filter(|&&on| !self.has_ended(frame, on)).count())
     }
 
     fn has_ended(&self, frame: FrameIndex, dependency: Dependency) -> bool {
@@ -30,17 +30,12 @@ impl Scheduler {
                 self.step(there, on).phase.has_ended()
             }
             Dependency::FanIn(on) => {
-                let (holder, scope) = self.holder(frame, self.wiring.fan_ins[on.index()].scope);
+                let scope = self.wiring.fan_ins[on.index()].scope;
+                let holder = self.holder(frame, scope);
                 let slot = self.wiring.fan_ins[on.index()].slot;
                 self.fan_out(holder, scope).fan_ins[slot].settled.is_some()
             }
         }
-    }
-
-    /// The frame around `frame` that holds the fan-out of `scope`.
-    fn holder(&self, frame: FrameIndex, scope: ScopeId) -> (FrameIndex, ScopeId) {
-        let parent = self.job.scope(scope).parent.unwrap_or(ScopeId::ROOT);
-        (self.around(frame, parent), scope)
     }
 
     /// Counts down every step in or inside `frame` that waits for the dependency.
@@ -64,26 +59,41 @@ impl Scheduler {
             self.count_down(frame, reader);
             return;
         }
-        // The level right inside `frame` on the way to the reader's scope.
-        let mut level = scope;
-        while let Some(parent) = self.job.scope(level).parent
-            && parent != self.frame(frame).scope
-        {
-            level = parent;
+        if self.job.is_around(self.frame(frame).scope, scope) {
+            let level = right_inside(&self.job, self.frame(frame).scope, scope);
+            let alive: Vec<FrameIndex> = self.fan_out(frame, level).alive().collect();
+            for inner in alive {
+                self.tell(inner, reader);
+            }
+            return;
         }
-        let fan_out = self.fan_out(frame, level);
-        let stale = fan_out.stale.values().filter_map(|stale| stale.frame);
-        let alive: Vec<FrameIndex> =
-            fan_out.frames.iter().flatten().copied().chain(stale).collect();
-        for inner in alive {
+        for inner in self.made_of(frame, scope) {
             self.tell(inner, reader);
         }
+    }
+
+    /// The frames that `frame` is a part of, on the way to `scope`.
+    fn made_of(&self, frame: FrameIndex, scope: ScopeId) -> Vec<FrameIndex> {
+        let here = self.frame(frame);
+        let meets = &self.wiring.scopes[here.scope.index()].meets;
+        let on_way = |meeting: &&(ScopeId, usize)| reaches(&self.job, scope, meeting.0);
+        let (Some((meeting, _)), Some(key)) = (meets.iter().find(on_way), here.keys.last()) else {
+            return Vec::new();
+        };
+        let outer = self.job.scope(*meeting).parent.unwrap_or(ScopeId::ROOT);
+        let made = |inside: FrameIndex| {
+            let fan_out = self.fan_out(inside, *meeting);
+            let ordinal = fan_out.meeting.as_deref()?.met.get(key)?.ordinal?;
+            let made = *fan_out.frames.get(&ordinal)?;
+            self.frame(made).parts.contains(&frame).then_some(made)
+        };
+        self.all_inside(here.parent, outer).into_iter().filter_map(made).collect()
     }
 
     fn count_down(&mut self, frame: FrameIndex, reader: NodeId) {
         let step = self.step_mut(frame, reader);
         if let Phase::Waiting(missing) = &mut step.phase {
-            *missing -= 1;
+            *missing = missing.saturating_sub(1);
             if *missing == 0 {
                 self.judged_next.push_back((frame, reader));
             }
@@ -136,7 +146,8 @@ impl Scheduler {
                 }
             }
             Dependency::FanIn(on) => {
-                let (holder, scope) = self.holder(frame, self.wiring.fan_ins[on.index()].scope);
+                let scope = self.wiring.fan_ins[on.index()].scope;
+                let holder = self.holder(frame, scope);
                 let slot = self.wiring.fan_ins[on.index()].slot;
                 match self.fan_out(holder, scope).fan_ins[slot].settled {
                     Some(Settled::Blocked(by)) => Some(by),
@@ -147,7 +158,7 @@ impl Scheduler {
     }
 
     /// How a source came out, seen from `frame` (`semantics.md` rule 14).
-    fn standing(&self, frame: FrameIndex, source: &Source) -> Standing {
+    pub(super) fn standing(&self, frame: FrameIndex, source: &Source) -> Standing {
         match source {
             Source::Value(_) | Source::Element(_) => Standing::There,
             Source::Output(output) => {
@@ -163,16 +174,18 @@ impl Scheduler {
             }
             Source::Collect(collect) => {
                 let scope = self.job.collect(*collect).scope;
-                let (holder, scope) = self.holder(frame, scope);
+                let holder = self.holder(frame, scope);
                 let slot = self.wiring.fan_ins[collect.index()].slot;
                 match &self.fan_out(holder, scope).fan_ins[slot].settled {
                     Some(Settled::List(_)) => Standing::There,
                     Some(Settled::Blocked(by)) => Standing::Blocked(*by),
-                    Some(Settled::Skipped) | None => Standing::Missing,
+                    Some(Settled::Skipped | Settled::Used) | None => Standing::Missing,
                 }
             }
             Source::List(sources) => {
-                let mut standing = Standing::Missing;
+                // A list written empty is no skip.
+                let mut standing =
+                    if sources.is_empty() { Standing::There } else { Standing::Missing };
                 for source in sources {
                     match self.standing(frame, source) {
                         Standing::There => standing = Standing::There,
@@ -211,7 +224,8 @@ impl Scheduler {
                 outputs.get(output.output as usize)?.clone().map(Input::Single)
             }
             Source::Collect(collect) => {
-                let (holder, scope) = self.holder(frame, self.job.collect(*collect).scope);
+                let scope = self.job.collect(*collect).scope;
+                let holder = self.holder(frame, scope);
                 let slot = self.wiring.fan_ins[collect.index()].slot;
                 match &self.fan_out(holder, scope).fan_ins[slot].settled {
                     Some(Settled::List(list)) => Some(Input::Many(Arc::clone(list))),
@@ -235,6 +249,6 @@ impl Scheduler {
                 Some(Input::Absent) | None => {}
             }
         }
-        (!list.elements.is_empty()).then(|| Input::Many(Arc::new(list)))
+        (sources.is_empty() || !list.elements.is_empty()).then(|| Input::Many(Arc::new(list)))
     }
 }

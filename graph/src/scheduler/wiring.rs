@@ -2,6 +2,8 @@
 //!
 //! Computed once per run, so that applying an event needs no search.
 
+mod eager;
+
 use crate::job::{CollectId, Dispatch, Job, NodeId, Origin, OutputRef, ScopeId, Source};
 
 /// Something that a node waits for.
@@ -52,6 +54,11 @@ pub(super) struct FanIn {
     pub(super) readers: Vec<NodeId>,
     /// The fan-ins one level further out that take its list.
     pub(super) outer: Vec<FanInId>,
+    /// How many nodes and inner scopes of the holding frame read it: when all have ended, the
+    /// list is no longer needed.
+    pub(super) users: u32,
+    /// Whether the list is needed for as long as the holding frame lives.
+    pub(super) kept: bool,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +76,20 @@ pub(super) struct ScopeWiring {
     pub(super) eager: u32,
     /// Whether all inside can end while the step that yields this scope's parent is running.
     pub(super) eager_in_parent: bool,
+    /// Whether the keys of its elements are needed after the elements have ended.
+    pub(super) keeps_keys: bool,
+    /// The fan-ins of the frame around it that are read inside.
+    pub(super) uses: Vec<FanInId>,
+    /// The scopes whose frames are made of frames of this one, each with the place among the
+    /// parts.
+    pub(super) meets: Vec<(ScopeId, usize)>,
+    /// What the frames of this scope are made of, where it is one in which others meet.
+    pub(super) parts: Vec<ScopeId>,
+    /// Whether a part may be emitted anew after it has met.
+    pub(super) may_meet_again: bool,
+    /// The scopes that a scope further inside repeats: while more frames of this scope may
+    /// come, theirs are needed.
+    pub(super) on_way_to: Vec<ScopeId>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +102,8 @@ pub(super) struct NodeWiring {
     pub(super) order: Vec<Dependency>,
     /// The nodes that wait for its step.
     pub(super) readers: Vec<NodeId>,
+    /// The fan-ins of its own frame that it reads.
+    pub(super) uses: Vec<FanInId>,
     /// The fan-ins that take something of its step.
     pub(super) fan_ins: Vec<FanInId>,
     /// The scope that each of its outputs makes, by position in the definition.
@@ -119,10 +142,21 @@ impl Wiring {
         }
         for output in &job.outputs {
             wiring.keep(&output.source);
+            let mut read = Vec::new();
+            dependencies_of(&output.source, &mut read);
+            for dependency in read {
+                if let Dependency::FanIn(fan_in) = dependency {
+                    wiring.fan_ins[fan_in.index()].kept = true;
+                }
+            }
         }
-        for scope in 1..job.scopes.len() {
-            wiring.find_eager(job, ScopeId(scope as u32));
+        for (index, scope) in wiring.scopes.iter_mut().enumerate() {
+            let retried = |output: &OutputRef| job.node(output.node).policy.retry.max_attempts > 1;
+            let retried = yielders(job, scope_id(index)).iter().any(retried);
+            scope.may_meet_again = retried;
+            scope.keeps_keys = retried || !scope.fan_ins.is_empty() || !scope.meets.is_empty();
         }
+        wiring.find_eager(job);
         wiring
     }
 
@@ -132,7 +166,7 @@ impl Wiring {
             if let Some(parent) = scope.parent {
                 let children = &mut self.scopes[parent.index()].children;
                 let slot = children.len();
-                children.push(ScopeId(index as u32));
+                children.push(scope_id(index));
                 self.scopes[index].slot = slot;
             }
         }
@@ -146,15 +180,37 @@ impl Wiring {
             wired.kept = vec![false; node.op.outputs.len()];
         }
         for (index, scope) in job.scopes.iter().enumerate() {
-            if let Origin::FanOut(output) = scope.origin {
-                self.nodes[output.node.index()].fan_outs[output.output as usize] =
-                    Some(ScopeId(index as u32));
+            let id = scope_id(index);
+            match &scope.origin {
+                Origin::Root => {}
+                Origin::FanOut(output) => {
+                    self.nodes[output.node.index()].fan_outs[output.output as usize] = Some(id);
+                }
+                Origin::Zip { parts, .. } => self.meet(id, parts),
+                Origin::Cross { of } => {
+                    self.meet(id, &[*of]);
+                    let around = job.scope(*of).parent;
+                    let mut here = scope.parent;
+                    while here != around
+                        && let Some(level) = here
+                    {
+                        self.scopes[level.index()].on_way_to.push(*of);
+                        here = job.scope(level).parent;
+                    }
+                }
             }
         }
     }
 
+    fn meet(&mut self, id: ScopeId, parts: &[ScopeId]) {
+        for (place, part) in parts.iter().enumerate() {
+            self.scopes[part.index()].meets.push((id, place));
+        }
+        self.scopes[id.index()].parts = parts.to_vec();
+    }
+
     fn add_fan_in(&mut self, scope: ScopeId, taken: Taken) -> FanInId {
-        let id = FanInId(self.fan_ins.len() as u32);
+        let id = FanInId(count(self.fan_ins.len()));
         let fan_ins = &mut self.scopes[scope.index()].fan_ins;
         let slot = fan_ins.len();
         fan_ins.push(id);
@@ -167,7 +223,15 @@ impl Wiring {
             Taken::Ended(node) => self.nodes[node.index()].fan_ins.push(id),
             Taken::Inner(inner) => self.fan_ins[inner.index()].outer.push(id),
         }
-        self.fan_ins.push(FanIn { scope, taken, slot, readers: Vec::new(), outer: Vec::new() });
+        self.fan_ins.push(FanIn {
+            scope,
+            taken,
+            slot,
+            readers: Vec::new(),
+            outer: Vec::new(),
+            users: 0,
+            kept: false,
+        });
         id
     }
 
@@ -183,10 +247,10 @@ impl Wiring {
         for after in &node.after {
             order.push(self.ended(job, after.node, node.scope));
         }
-        if let Origin::FanOut(output) = job.scope(node.scope).origin
-            && job.node(output.node).policy.dispatch == Dispatch::AfterSuccess
-        {
-            order.push(Dependency::Step(output.node));
+        for output in yielders(job, node.scope) {
+            if job.node(output.node).policy.dispatch == Dispatch::AfterSuccess {
+                order.push(Dependency::Step(output.node));
+            }
         }
         dependencies.extend(order.iter().copied());
         let mut once: Vec<Dependency> = Vec::new();
@@ -198,12 +262,35 @@ impl Wiring {
         for &dependency in &once {
             match dependency {
                 Dependency::Step(on) => self.nodes[on.index()].readers.push(id),
-                Dependency::FanIn(on) => self.fan_ins[on.index()].readers.push(id),
+                Dependency::FanIn(on) => {
+                    self.fan_ins[on.index()].readers.push(id);
+                    self.add_user(job, on, id);
+                }
             }
         }
         let wired = &mut self.nodes[id.index()];
         wired.dependencies = once;
         wired.order = order;
+    }
+
+    /// Notes who in the frame that holds a fan-in reads it.
+    fn add_user(&mut self, job: &Job, fan_in: FanInId, reader: NodeId) {
+        let holder = job.scope(self.fan_ins[fan_in.index()].scope).parent;
+        let scope = job.node(reader).scope;
+        let uses = if holder == Some(scope) {
+            &mut self.nodes[reader.index()].uses
+        } else if let Some(holder) = holder
+            && job.is_around(holder, scope)
+        {
+            &mut self.scopes[right_inside(job, holder, scope).index()].uses
+        } else {
+            self.fan_ins[fan_in.index()].kept = true;
+            return;
+        };
+        if !uses.contains(&fan_in) {
+            uses.push(fan_in);
+            self.fan_ins[fan_in.index()].users += 1;
+        }
     }
 
     /// Notes that the outputs a source refers to are read.
@@ -221,63 +308,60 @@ impl Wiring {
     /// `reader`, has ended.
     fn ended(&mut self, job: &Job, node: NodeId, reader: ScopeId) -> Dependency {
         let mut scope = job.node(node).scope;
-        if job.is_around(scope, reader) {
+        if reaches(job, reader, scope) {
             return Dependency::Step(node);
         }
         let mut fan_in = self.add_fan_in(scope, Taken::Ended(node));
         while let Some(parent) = job.scope(scope).parent
-            && !job.is_around(parent, reader)
+            && !reaches(job, reader, parent)
         {
             scope = parent;
             fan_in = self.add_fan_in(scope, Taken::Inner(fan_in));
         }
         Dependency::FanIn(fan_in)
     }
+}
 
-    /// Finds what inside `scope` can end while the step that yields the scope is running.
-    fn find_eager(&mut self, job: &Job, scope: ScopeId) {
-        let Origin::FanOut(output) = job.scope(scope).origin else { return };
-        // Nodes stand in topological order, so one pass finds all that wait for the yielder.
-        let mut waits = vec![false; job.nodes.len()];
-        for id in job.node_ids() {
-            waits[id.index()] =
-                self.nodes[id.index()].dependencies.iter().any(|&dependency| match dependency {
-                    Dependency::Step(on) => on == output.node || waits[on.index()],
-                    Dependency::FanIn(on) => self.fan_in_waits(on, scope, &waits),
-                });
-        }
-        let inside = |here: ScopeId| job.is_around(scope, here);
-        let mut eager = 0;
-        for &node in &self.scopes[scope.index()].nodes.clone() {
-            self.nodes[node.index()].eager = !waits[node.index()];
-            eager += u32::from(!waits[node.index()]);
-        }
-        for &child in &self.scopes[scope.index()].children.clone() {
-            let all = job.node_ids().all(|id| {
-                !(inside(job.node(id).scope)
-                    && job.is_around(child, job.node(id).scope)
-                    && waits[id.index()])
-            });
-            let yielder_waits = match job.scope(child).origin {
-                Origin::FanOut(output) => waits[output.node.index()],
-                Origin::Root | Origin::Zip { .. } | Origin::Cross { .. } => true,
-            };
-            self.scopes[child.index()].eager_in_parent = all && !yielder_waits;
-            eager += u32::from(all && !yielder_waits);
-        }
-        self.scopes[scope.index()].eager = eager;
+/// The outputs whose elements make the frames of a scope.
+pub(super) fn yielders(job: &Job, scope: ScopeId) -> Vec<OutputRef> {
+    match &job.scope(scope).origin {
+        Origin::Root => Vec::new(),
+        Origin::FanOut(output) => vec![*output],
+        Origin::Zip { parts, .. } => parts.iter().flat_map(|part| yielders(job, *part)).collect(),
+        Origin::Cross { of } => yielders(job, *of),
     }
+}
 
-    fn fan_in_waits(&self, fan_in: FanInId, scope: ScopeId, waits: &[bool]) -> bool {
-        let wired = &self.fan_ins[fan_in.index()];
-        wired.scope == scope
-            || match wired.taken {
-                Taken::Element => false,
-                Taken::Output(output) => waits[output.node.index()],
-                Taken::Ended(node) => waits[node.index()],
-                Taken::Inner(inner) => self.fan_in_waits(inner, scope, waits),
-            }
+/// Whether a frame of `outer` is around every frame of `inner`, or among what it is made of.
+pub(super) fn reaches(job: &Job, inner: ScopeId, outer: ScopeId) -> bool {
+    let scope = job.scope(inner);
+    let by_part = match &scope.origin {
+        Origin::Root | Origin::FanOut(_) => false,
+        Origin::Zip { parts, .. } => parts.iter().any(|part| reaches(job, *part, outer)),
+        Origin::Cross { of } => reaches(job, *of, outer),
+    };
+    inner == outer || by_part || scope.parent.is_some_and(|parent| reaches(job, parent, outer))
+}
+
+/// The scope right inside `outer` on the way to `inner`, which is deeper.
+pub(super) fn right_inside(job: &Job, outer: ScopeId, inner: ScopeId) -> ScopeId {
+    let mut level = inner;
+    while let Some(parent) = job.scope(level).parent
+        && parent != outer
+    {
+        level = parent;
     }
+    level
+}
+
+fn scope_id(index: usize) -> ScopeId {
+    ScopeId(count(index))
+}
+
+/// A number of things of a job or a run as it is kept: four thousand million of anything in
+/// one list are beyond any memory.
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).expect("fewer than 2^32 of a kind")
 }
 
 fn dependencies_of(source: &Source, found: &mut Vec<Dependency>) {

@@ -25,6 +25,7 @@ use crate::component::Compiled;
 use crate::instance::{self, Attempt};
 use crate::wit::OpDefinitionOut;
 
+use port::Begun;
 pub use port::LocalPort;
 use queue::{Queue, RunState};
 
@@ -106,7 +107,7 @@ impl LocalSession {
         for task in tasks {
             let what = ReportKind::Ended { outcome: Outcome::Cancelled, took: Duration::ZERO };
             let Task { id, attempt, step, .. } = task;
-            self.run.inbox.push(Report { id, attempt, step, what });
+            self.run.inbox.push([Report { id, attempt, step, what }], Instant::now());
         }
         self.run.inbox.flush();
     }
@@ -166,19 +167,20 @@ async fn wait<F: Future<Output = ()>>(queue: &Queue, parked: &mut FuturesUnorder
 
 /// One attempt, from its first report to its last.
 async fn attempt(run: Arc<RunState>, task: Task) {
-    let begun = Instant::now();
-    let what = ReportKind::Started;
-    run.inbox.push(Report { id: task.id, attempt: task.attempt, step: task.step.clone(), what });
-    let port = LocalPort::new(&run, &task);
-    let outcome = bounded(&run, &task, port).await;
+    let started = Instant::now();
+    let begun = Arc::new(Begun::default());
+    let outcome = bounded(&run, &task, &begun).await;
     run.end(task.id);
-    let what = ReportKind::Ended { outcome, took: begun.elapsed() };
+    let now = Instant::now();
+    let what = ReportKind::Ended { outcome, took: now - started };
     let Task { id, attempt, step, .. } = task;
-    run.inbox.push(Report { id, attempt, step, what });
+    let begun = begun.report(id, attempt, &step);
+    run.inbox.push(begun.chain([Report { id, attempt, step, what }]), now);
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
-async fn bounded(run: &Arc<RunState>, task: &Task, port: LocalPort) -> Outcome {
+async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
+    let port = LocalPort::new(run, task, Arc::clone(begun));
     let code = match task.spec.component.code(task.spec.limits.fuel.is_some()) {
         Ok(code) => code,
         Err(message) => return Outcome::Failed(Failure::Host { message }),
@@ -207,6 +209,7 @@ async fn bounded(run: &Arc<RunState>, task: &Task, port: LocalPort) -> Outcome {
     if let Poll::Ready(ended) = futures::poll!(&mut guest) {
         return finish(ended);
     }
+    run.inbox.push(begun.report(task.id, task.attempt, &task.step), Instant::now());
     run.inbox.flush();
     let deadline = tokio::time::Instant::now() + task.spec.timeout;
     let mut time_over = pin!(tokio::time::sleep_until(deadline));

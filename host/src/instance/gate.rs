@@ -2,7 +2,6 @@
 //! of its interface (op-interface, principle 4).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use dynhost_graph::definition::{OpDefinition, OutputDefinition};
 use dynhost_graph::event::{Failure, LimitKind, Violation};
 use dynhost_graph::name::MappingKey;
 use dynhost_graph::value::{MediaType, Value};
+use hashbrown::HashSet;
 use serde::de::IgnoredAny;
 
 use crate::wit::EmitError;

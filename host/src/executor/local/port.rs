@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
 
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Credit, StepId};
@@ -67,12 +68,13 @@ struct Connected {
     id: StepId,
     attempt: u32,
     step: StepKey,
+    begun: Arc<Begun>,
     /// Present where the op has dynamic outputs.
     flow: Option<Arc<Flow>>,
 }
 
 impl LocalPort {
-    pub(super) fn new(run: &Arc<RunState>, task: &Task) -> Self {
+    pub(super) fn new(run: &Arc<RunState>, task: &Task, begun: Arc<Begun>) -> Self {
         let flow = (task.credit != Credit::default()).then(|| {
             let flow = Arc::new(Flow::new(task.credit));
             run.add_flow(task.id, Arc::clone(&flow));
@@ -83,6 +85,7 @@ impl LocalPort {
             id: task.id,
             attempt: task.attempt,
             step: task.step.clone(),
+            begun,
             flow,
         }))
     }
@@ -96,7 +99,29 @@ impl LocalPort {
 impl Connected {
     fn report(&self, what: ReportKind) {
         let Self { id, attempt, ref step, .. } = *self;
-        self.run.inbox.push(Report { id, attempt, step: step.clone(), what });
+        let report = Report { id, attempt, step: step.clone(), what };
+        self.run.inbox.push(self.begun.report(id, attempt, step).chain([report]), Instant::now());
+    }
+}
+
+/// Whether it has been reported that an attempt began.
+///
+/// The report waits for the attempt's first other one, or its first pause, so that a short
+/// attempt gives all its reports at once.
+#[derive(Debug, Default)]
+pub(super) struct Begun(AtomicBool);
+
+impl Begun {
+    /// The report that the attempt began, the first time.
+    pub(super) fn report(
+        &self,
+        id: StepId,
+        attempt: u32,
+        step: &StepKey,
+    ) -> impl Iterator<Item = Report> + use<> {
+        let first = !self.0.swap(true, Ordering::Relaxed);
+        let report = || Report { id, attempt, step: step.clone(), what: ReportKind::Started };
+        first.then(report).into_iter()
     }
 }
 

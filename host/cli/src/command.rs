@@ -1,0 +1,58 @@
+//! The commands, one file each, and what they share.
+
+pub(crate) mod build;
+pub(crate) mod call;
+pub(crate) mod drive;
+pub(crate) mod graph;
+pub(crate) mod inspect;
+pub(crate) mod params;
+pub(crate) mod run;
+mod shell;
+pub(crate) mod validate;
+
+use std::path::{Path, PathBuf};
+
+use dynhost::Host;
+use dynhost::graph::manifest::Manifest;
+
+use crate::cli::Command;
+use crate::error::Error;
+use crate::report::Console;
+
+/// Does what a command says; gives the exit code.
+pub(crate) fn execute(command: Command, console: &Console) -> Result<u8, Error> {
+    match command {
+        Command::Run(arguments) => run::execute(&arguments, *console),
+        Command::Validate(arguments) => validate::execute(&arguments, *console),
+        Command::Inspect(arguments) => inspect::execute(&arguments, *console),
+        Command::Call(arguments) => call::execute(&arguments, *console),
+        Command::Graph(arguments) => graph::execute(&arguments, *console),
+        Command::Build(arguments) => build::execute(&arguments, *console),
+        Command::Completions { shell } => shell::completions(shell, *console),
+        Command::Man { folder } => shell::man(&folder),
+    }
+}
+
+/// A host with the user's cache of compiled code.
+fn host() -> Result<Host, Error> {
+    let mut builder = Host::builder();
+    if let Some(folder) = code_cache() {
+        builder = builder.code_cache(folder);
+    }
+    Ok(builder.build()?)
+}
+
+fn code_cache() -> Option<PathBuf> {
+    // A relative path in XDG_CACHE_HOME is to be ignored (XDG Base Directory Specification).
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))?;
+    Some(cache.join("dynhost").join("code"))
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, Error> {
+    if path.is_dir() {
+        let message = format!("`{}` is a folder, not a manifest", path.display());
+        return Err(Error::usage(message).with_help("name the TOML file"));
+    }
+    dynhost::read_manifest(path).map_err(|error| Error::prepare(error, None))
+}

@@ -1,0 +1,125 @@
+//! `dynhost validate`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use dynhost::Component;
+use dynhost::graph::job::Access;
+use dynhost::graph::manifest::{Manifest, NodeEntry};
+use serde_json::{Value as Json, json};
+
+use super::params::ParamArgs;
+use super::{host, read_manifest};
+use crate::error::Error;
+use crate::report::{Console, words};
+
+/// Check a manifest and its components without running anything
+///
+/// Everything that can be known beforehand is checked, and all mistakes are reported at once.
+/// Params need no values here; given ones are checked too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dynhost validate job.toml
+  dynhost validate job.toml --param dir=/no/such/folder
+  dynhost validate job.toml -o json | jq '.error.problems[].message'")]
+pub(crate) struct ValidateArgs {
+    /// The manifest
+    manifest: PathBuf,
+    #[command(flatten)]
+    params: ParamArgs,
+}
+
+pub(super) fn execute(arguments: &ValidateArgs, console: Console) -> Result<u8, Error> {
+    let manifest = read_manifest(&arguments.manifest)?;
+    let given = arguments.params.given()?;
+    let components = host()?
+        .check(&manifest, &given)
+        .map_err(|error| Error::prepare(error, Some(&manifest)))?;
+    if console.is_json() {
+        console.print_json(&to_json(&manifest, &components))?;
+    } else {
+        console.print(&to_text(&manifest, &components))?;
+    }
+    Ok(0)
+}
+
+/// All nodes, those of graphs under their path.
+fn nodes(manifest: &Manifest) -> Vec<(String, &NodeEntry)> {
+    let job = manifest.body.nodes.iter().map(|node| (node.name.value.clone(), node));
+    let graphs = manifest.graphs.iter().flat_map(|graph| {
+        let path = |node: &NodeEntry| format!("{}/{}", graph.name.value, node.name.value);
+        graph.body.nodes.iter().map(move |node| (path(node), node))
+    });
+    job.chain(graphs).collect()
+}
+
+fn access(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::ReadWrite => "read and write",
+    }
+}
+
+fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> String {
+    let nodes = nodes(manifest);
+    let mut lines = vec![format!(
+        "{} is fine: job `{}`, {}, {}",
+        manifest.path.display(),
+        manifest.name.value,
+        words::count(nodes.len() as u64, "node"),
+        words::count(components.len() as u64, "component"),
+    )];
+    for param in manifest.params.iter().filter(|param| param.default.is_none()) {
+        lines.push(format!("  param `{}` has to be given", param.name.value));
+    }
+    for (alias, component) in components {
+        let ops = words::count(component.ops().len() as u64, "op");
+        let purity = if component.is_pure() { "pure" } else { "imports WASI" };
+        lines.push(format!("  component `{alias}`: {ops}, {purity}"));
+    }
+    for (name, node) in &nodes {
+        for folder in &node.settings.folders {
+            let access = access(folder.access);
+            let (host, guest) = (&folder.host.value, &folder.guest.value);
+            lines.push(format!("  node `{name}` may {access} {host}, as {guest}"));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn to_json(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Json {
+    let component = |(alias, component): (&String, &Component)| {
+        let ops: Vec<&str> = component.ops().iter().map(|op| op.name.as_str()).collect();
+        json!({
+            "alias": alias,
+            "sha256": component.digest(),
+            "pure": component.is_pure(),
+            "ops": ops,
+        })
+    };
+    let grants = nodes(manifest).into_iter().flat_map(|(name, node)| {
+        node.settings.folders.iter().map(move |folder| {
+            json!({
+                "node": name,
+                "host": folder.host.value,
+                "guest": folder.guest.value,
+                "access": match folder.access {
+                    Access::Read => "read",
+                    Access::ReadWrite => "read_write",
+                },
+            })
+        })
+    });
+    let names: Vec<String> = nodes(manifest).into_iter().map(|(name, _)| name).collect();
+    let required = manifest.params.iter().filter(|param| param.default.is_none());
+    json!({
+        "valid": true,
+        "job": manifest.name.value,
+        "nodes": names,
+        "components": components.iter().map(component).collect::<Vec<_>>(),
+        "grants": grants.collect::<Vec<_>>(),
+        "required_params": required.map(|param| param.name.value.as_str()).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,287 @@
+//! Watching a run: its events to the terminal, to a file, to whoever else reads them.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use console::Term;
+use dynhost::Run;
+use dynhost::graph::event::{Event, Level, Recorded};
+use dynhost::graph::job::Job;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::tally::Tally;
+use super::{dim, live, red, words, yellow};
+use crate::cli::{Progress, Watch};
+use crate::error::Error;
+
+/// How often the picture is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+/// How often a plain report says that the run goes on.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Lines of logs that are shown; a run with 100,000 clones must not flood a terminal.
+const MOST_LOGS: u64 = 200;
+/// Failures that are shown while they happen.
+const MOST_FAILURES: u64 = 20;
+/// The longest message that is shown while it happens.
+const MOST_CHARACTERS: usize = 400;
+
+/// Lines from elsewhere that are to be shown between those of the run.
+#[derive(Debug, Clone)]
+pub(crate) struct Messages(mpsc::UnboundedSender<String>);
+
+impl Messages {
+    pub(crate) fn send(&self, line: &str) {
+        let _ = self.0.send(line.to_owned());
+    }
+}
+
+/// One who reads what happens in a run.
+pub(crate) trait Reader: Send {
+    /// Takes in what happened.
+    ///
+    /// # Errors
+    /// It cannot be written; the reader is then asked no more, and the run goes on.
+    fn read(&mut self, recorded: &Recorded) -> Result<(), Error>;
+
+    /// There is nothing more.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    fn end(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Watches a run from its start; the task ends after it. `readers` see every event.
+pub(crate) fn watch(
+    run: &mut Run,
+    job: &Arc<Job>,
+    watch: &Watch,
+    readers: Vec<Box<dyn Reader>>,
+) -> (JoinHandle<Result<(), Error>>, Messages) {
+    let (sender, messages) = mpsc::unbounded_channel();
+    let live = match watch.progress {
+        Progress::Auto | Progress::Live => Term::stderr().is_term(),
+        Progress::Plain | Progress::None => false,
+    };
+    let silent = watch.progress == Progress::None;
+    let watcher = Watcher {
+        tally: Tally::new(job),
+        bar: live.then(bar),
+        silent,
+        watch: watch.clone(),
+        readers,
+        logs: 0,
+        failures: 0,
+        started: Instant::now(),
+    };
+    // Nobody to show them to: the run then need not keep them for a reader.
+    let events = if silent && watcher.readers.is_empty() { None } else { run.events() };
+    (tokio::spawn(watcher.run(events, messages)), Messages(sender))
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+    bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()));
+    bar
+}
+
+type Events = mpsc::UnboundedReceiver<Arc<Vec<Recorded>>>;
+
+struct Watcher {
+    tally: Tally,
+    bar: Option<ProgressBar>,
+    silent: bool,
+    watch: Watch,
+    readers: Vec<Box<dyn Reader>>,
+    logs: u64,
+    failures: u64,
+    started: Instant,
+}
+
+impl Watcher {
+    async fn run(
+        mut self,
+        events: Option<Events>,
+        mut messages: mpsc::UnboundedReceiver<String>,
+    ) -> Result<(), Error> {
+        let Some(mut events) = events else {
+            while let Some(line) = messages.recv().await {
+                self.line(&line);
+            }
+            return Ok(());
+        };
+        let mut outcome = Ok(());
+        let mut ticks = interval(if self.bar.is_some() { REDRAW } else { HEARTBEAT });
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                batch = events.recv() => match batch {
+                    Some(batch) => {
+                        batch.iter().for_each(|recorded| self.take(recorded, &mut outcome));
+                        // A long queue of events must not keep the signals waiting.
+                        tokio::task::yield_now().await;
+                    }
+                    None => break,
+                },
+                Some(line) = messages.recv() => self.line(&line),
+                _ = ticks.tick() => self.tick(),
+            }
+        }
+        for reader in &mut self.readers {
+            outcome = outcome.and(reader.end());
+        }
+        self.finish();
+        outcome
+    }
+
+    fn take(&mut self, recorded: &Recorded, outcome: &mut Result<(), Error>) {
+        self.tally.apply(&recorded.event);
+        self.readers.retain_mut(|reader| match reader.read(recorded) {
+            Ok(()) => true,
+            Err(error) => {
+                *outcome = Err(error);
+                false
+            }
+        });
+        if !self.silent {
+            self.show(&recorded.event);
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { run, job, .. } if self.bar.is_none() => {
+                let nodes = words::count(self.tally.job().nodes.len() as u64, "node");
+                self.line(&format!("{job}: {nodes}, run {run}"));
+            }
+            Event::LogWritten { step, level, message, fields, .. }
+                if self.watch.log.shows(*level) =>
+            {
+                let fields = fields.iter().map(|(name, value)| format!(" {name}={value}"));
+                let text = format!("{message}{}", fields.collect::<String>());
+                self.log(&step.to_string(), *level, &text);
+            }
+            Event::StepFailed { step, attempt, failure, retry_in_ms, .. } => {
+                let then = retry_in_ms.map(|ms| {
+                    let delay = words::duration(Duration::from_millis(ms));
+                    if ms == 0 { "next attempt at once".to_owned() } else { format!("next attempt in {delay}") }
+                });
+                self.failure(&step.to_string(), *attempt, &failure.to_string(), then);
+            }
+            _ => {}
+        }
+    }
+
+    fn log(&mut self, step: &str, level: Level, text: &str) {
+        self.logs += 1;
+        if self.logs > MOST_LOGS {
+            if self.logs == MOST_LOGS + 1 {
+                self.line(&dim("further log lines are not shown; `--events FILE` keeps them all"));
+            }
+            return;
+        }
+        let text = words::short(&words::one_line(text), MOST_CHARACTERS);
+        let level = match level {
+            Level::Trace => dim("trace: "),
+            Level::Debug => dim("debug: "),
+            Level::Info => String::new(),
+            Level::Warn => yellow("warn: "),
+            Level::Error => red("error: "),
+        };
+        self.line(&format!("{} {level}{text}", dim(&format!("{step}:"))));
+    }
+
+    fn failure(&mut self, step: &str, attempt: u32, why: &str, then: Option<String>) {
+        self.failures += 1;
+        if self.failures > MOST_FAILURES {
+            if self.failures == MOST_FAILURES + 1 {
+                self.line(&dim("further failures are counted, and not shown as they happen"));
+            }
+            return;
+        }
+        let why = words::short(&words::one_line(why), MOST_CHARACTERS);
+        let head = if then.is_some() { yellow("failed") } else { red("failed") };
+        let then = then.map(|then| dim(&format!(" ({then})"))).unwrap_or_default();
+        let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+        self.line(&format!("{head} {step}{attempt}: {why}{then}"));
+    }
+
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => {
+                let _ = writeln!(std::io::stderr().lock(), "{line}");
+            }
+        }
+    }
+
+    fn tick(&self) {
+        match &self.bar {
+            Some(bar) => bar.set_message(self.picture()),
+            None if !self.silent => {
+                let ended = words::count(self.tally.ended(), "step");
+                let elapsed = words::duration(self.started.elapsed());
+                self.line(&format!("{ended} done after {elapsed}"));
+            }
+            None => {}
+        }
+    }
+
+    fn picture(&self) -> String {
+        let width = usize::from(Term::stderr().size().1).max(20) - 1;
+        let lines = live::frame(&self.tally, self.started.elapsed());
+        let lines = lines.iter().map(|line| console::truncate_str(line, width, "…").into_owned());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The last picture stays.
+    fn finish(&self) {
+        let Some(bar) = &self.bar else { return };
+        bar.finish_and_clear();
+        let mut lines = live::frame(&self.tally, self.started.elapsed());
+        lines.pop();
+        for line in lines {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        }
+    }
+}
+
+/// Keeps the events in a file, one JSON object per line in the stored format.
+pub(crate) struct EventFile {
+    path: String,
+    file: BufWriter<File>,
+}
+
+impl EventFile {
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+        let shown = path.display().to_string();
+        let file = File::create(path)
+            .map_err(|error| Error::usage(format!("`{shown}` cannot be written: {error}")))?;
+        Ok(Self { path: shown, file: BufWriter::new(file) })
+    }
+
+    fn failed(&self, error: impl std::fmt::Display) -> Error {
+        Error::failed(format!("the events cannot be written to `{}`: {error}", self.path))
+    }
+}
+
+impl Reader for EventFile {
+    fn read(&mut self, recorded: &Recorded) -> Result<(), Error> {
+        let written = serde_json::to_writer(&mut self.file, recorded)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.file.write_all(b"\n"));
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.file.flush().map_err(|error| self.failed(error))
+    }
+}

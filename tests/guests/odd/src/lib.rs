@@ -1,0 +1,130 @@
+//! Ops that pull, emit and fail in ways in which an ordinary op does not.
+
+use dynhost_sdk::raw::{
+    self, Collected, InputDefinition, InputValue, Inputs, Op, OpDefinition, Output,
+    OutputDefinition,
+};
+use dynhost_sdk::serde_json::{self, Value as Json, json};
+use dynhost_sdk::{Blob, Failure};
+
+/// The ops of this component.
+pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, LOG, PULL];
+
+raw::export!(OPS);
+
+/// Emits what the configuration says for each attempt, a list of `[key, value]` each, and fails all attempts but the
+/// last.
+const ATTEMPTS: Op = Op {
+    name: "attempts",
+    definition: || definition("attempts", None, "out", true),
+    run: |_| {
+        let config = config();
+        let attempts = config["attempts"].as_array().ok_or_else(|| Failure::permanent("config"))?;
+        let attempt = raw::attempt() as usize;
+        let outputs = attempts.get(attempt - 1).and_then(Json::as_array);
+        for output in outputs.into_iter().flatten() {
+            let key = output[0].as_str().map(str::to_owned);
+            let value = Blob::json(output[1].to_string());
+            raw::emit(Output { name: "out".to_owned(), mapping_key: key, value })?;
+        }
+        if attempt < attempts.len() {
+            return Err(Failure::transient(format!("attempt {attempt} is not the last")));
+        }
+        Ok(vec![])
+    },
+};
+
+/// Gives its value back, but fails with a transient failure in the clones and attempts that the configuration names:
+/// `{"fail": {"key": attempts}}`.
+const CHOOSY: Op = Op {
+    name: "choosy",
+    definition: || definition("choosy", Some(("value", false)), "result", false),
+    run: |inputs| {
+        let key = raw::mapping_keys().pop().unwrap_or_default();
+        if u64::from(raw::attempt()) <= config()["fail"][&key].as_u64().unwrap_or(0) {
+            return Err(Failure::transient(format!("`{key}` is not wanted yet")));
+        }
+        match inputs.into_iter().next() {
+            Some((_, InputValue::Single(value))) => Ok(vec![result(value)]),
+            _ => Err(Failure::permanent("there is no value")),
+        }
+    },
+};
+
+/// Writes one message of as many bytes as the configuration says to its log.
+const LOG: Op = Op {
+    name: "log",
+    definition: || definition("log", None, "result", false),
+    run: |_| {
+        let bytes = config()["bytes"].as_u64().unwrap_or(1);
+        let message = "x".repeat(usize::try_from(bytes)?);
+        raw::log(dynhost_sdk::step::Level::Info, &message, &[("a", "b")]);
+        raw::progress(1, Some(2));
+        Ok(vec![result(Blob::json("0"))])
+    },
+};
+
+/// Pulls all elements in batches that are as large as the host gives them, and says how many elements and bytes came in
+/// each.
+const PULL: Op = Op {
+    name: "pull",
+    definition: || definition("pull", Some(("values", true)), "result", false),
+    run: |inputs: Inputs| {
+        let Some((_, InputValue::Collected(values))) = inputs.into_iter().next() else {
+            return Err(Failure::permanent("there is nothing to pull"));
+        };
+        let len = values.len();
+        let batches = pull(&values);
+        Ok(vec![result(Blob::json(json!({ "len": len, "batches": batches }).to_string()))])
+    },
+};
+
+fn pull(values: &Collected) -> Vec<[usize; 2]> {
+    let mut batches = Vec::new();
+    loop {
+        let batch = values.next(u32::MAX);
+        if batch.is_empty() {
+            return batches;
+        }
+        let bytes = batch.iter().map(|element| element.value.data.len()).sum();
+        batches.push([batch.len(), bytes]);
+    }
+}
+
+fn definition(
+    name: &str,
+    input: Option<(&str, bool)>,
+    output: &str,
+    dynamic: bool,
+) -> OpDefinition {
+    OpDefinition {
+        name: name.to_owned(),
+        description: String::new(),
+        inputs: input
+            .map(|(name, collected)| InputDefinition {
+                name: name.to_owned(),
+                description: String::new(),
+                required: true,
+                collected,
+                schema: None,
+            })
+            .into_iter()
+            .collect(),
+        outputs: vec![OutputDefinition {
+            name: output.to_owned(),
+            description: String::new(),
+            required: true,
+            dynamic,
+            schema: None,
+        }],
+        config_schema: Some(json!({ "type": "object" }).to_string()),
+    }
+}
+
+fn config() -> Json {
+    serde_json::from_str(&raw::config()).unwrap_or_default()
+}
+
+fn result(value: Blob) -> Output {
+    Output { name: "result".to_owned(), mapping_key: None, value }
+}
