@@ -1,4 +1,4 @@
-//! Compiles the example ops, which the tests run, and says where they are.
+//! Compiles the example ops and the guests of the tests, and says where they are.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,13 +14,22 @@ fn main() {
     let target = ops.join("target");
     let mut build = Command::new("sh");
     build.arg(ops.join("build")).env("CARGO_TARGET_DIR", &target);
-    for variable in OF_THIS_BUILD {
-        build.env_remove(variable);
+    compile(build, "the example ops");
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+    for (name, target) in [("odd", "wasm32-unknown-unknown"), ("machine", "wasm32-wasip2")] {
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(&guests).args(["build", "--release", "--locked"]);
+        build.args(["--package", name, "--target", target]);
+        build.env("CARGO_TARGET_DIR", guests.join("target"));
+        compile(build, "the guests of the tests");
     }
-    let status = build.status().expect("`sh` can be started");
-    assert!(status.success(), "the example ops cannot be built: `sh example-ops/build` says why");
 
     println!("cargo::rustc-env=EXAMPLE_OPS={}", target.display());
+    println!("cargo::rustc-env=GUESTS={}", guests.join("target").display());
+    println!("cargo::rerun-if-changed=build.rs");
+    for input in ["Cargo.toml", "Cargo.lock", "machine", "odd"] {
+        println!("cargo::rerun-if-changed={}", guests.join(input).display());
+    }
     for input in ["build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
         println!("cargo::rerun-if-changed={}", ops.join(input).display());
     }
@@ -34,4 +43,12 @@ fn main() {
     for folder in ["sdk/rust/src", "sdk/rust/macros", "sdk/rust/Cargo.toml", "wit"] {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
     }
+}
+
+fn compile(mut build: Command, what: &str) {
+    for variable in OF_THIS_BUILD {
+        build.env_remove(variable);
+    }
+    let status = build.status().unwrap_or_else(|error| panic!("{build:?}: {error}"));
+    assert!(status.success(), "{what} cannot be built");
 }

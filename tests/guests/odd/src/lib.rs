@@ -70,16 +70,16 @@ const PULL: Op = Op {
     name: "pull",
     definition: || definition("pull", Some(("values", true)), "result", false),
     run: |inputs: Inputs| {
-        let Some((_, InputValue::Collected(values))) = inputs.into_iter().next() else {
+        let Some((_, InputValue::Collected(mut values))) = inputs.into_iter().next() else {
             return Err(Failure::permanent("there is nothing to pull"));
         };
         let len = values.len();
-        let batches = pull(&values);
+        let batches = pull(&mut values);
         Ok(vec![result(Blob::json(json!({ "len": len, "batches": batches }).to_string()))])
     },
 };
 
-fn pull(values: &Collected) -> Vec<[usize; 2]> {
+fn pull(values: &mut Collected) -> Vec<[usize; 2]> {
     let mut batches = Vec::new();
     loop {
         let batch = values.next(u32::MAX);

@@ -1,0 +1,302 @@
+//! A job under test: a manifest text that is run through the library, and what came of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use dynhost::graph::event::{Event, Failure, RunStatus};
+use dynhost::graph::manifest::Manifest;
+use dynhost::graph::name::StepKey;
+use dynhost::graph::params::{Given, GivenParams};
+use dynhost::graph::scheduler::JobOutputValue;
+use dynhost::{Host, PrepareError, PreparedJob, Run, RunOptions, RunResult, StepCounts};
+use serde_json::{Value as Json, json};
+
+/// How long a run may take before the test gives up: it is not meant to be reached.
+const STUCK: Duration = Duration::from_secs(240);
+
+/// The components that manifests may name, and the target that each is compiled for.
+const COMPONENTS: [(&str, &str, &str); 7] = [
+    ("basics", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
+    ("files", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
+    ("hostile", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
+    ("pieces", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
+    ("texts", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
+    ("machine", env!("GUESTS"), "wasm32-wasip2"),
+    ("odd", env!("GUESTS"), "wasm32-unknown-unknown"),
+];
+
+/// The compiled component of an op crate.
+pub(crate) fn component(name: &str) -> PathBuf {
+    let (_, folder, target) = COMPONENTS
+        .into_iter()
+        .find(|(known, ..)| *known == name)
+        .unwrap_or_else(|| panic!("there is no component `{name}`"));
+    Path::new(folder).join(target).join(format!("release/{name}.wasm"))
+}
+
+/// The host that tests share which want nothing special of theirs. Its four workers are more
+/// than there may be cores, so that steps overlap everywhere.
+pub(crate) fn host() -> &'static Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| new_host(4))
+}
+
+/// A host of its own.
+pub(crate) fn new_host(workers: u32) -> Host {
+    Host::builder()
+        .workers(workers.try_into().expect("at least one worker"))
+        .code_cache(Path::new(env!("CARGO_TARGET_TMPDIR")).join("code"))
+        .build()
+        .expect("a host can be built")
+}
+
+/// A manifest text, without its `[job]` and `[components]`: every component whose ops are used is
+/// declared.
+#[derive(Clone)]
+pub(crate) struct Job {
+    text: String,
+    params: GivenParams,
+    options: RunOptions,
+    host: Host,
+}
+
+/// Runs a job with nothing special.
+pub(crate) fn run(nodes: &str) -> Ran {
+    Job::new(nodes).run()
+}
+
+impl Job {
+    pub(crate) fn new(nodes: &str) -> Self {
+        let mut text = "[job]\nname = \"test\"\n\n[components]\n".to_owned();
+        for (name, ..) in COMPONENTS {
+            if nodes.contains(&format!("\"{name}/")) {
+                text.push_str(&format!("{name} = {:?}\n", component(name)));
+            }
+        }
+        text.push_str(nodes);
+        Self {
+            text,
+            params: GivenParams::new(),
+            options: RunOptions::default(),
+            host: host().clone(),
+        }
+    }
+
+    pub(crate) fn param(mut self, name: &str, value: Json) -> Self {
+        self.params.insert(name.to_owned(), Given::Json(value));
+        self
+    }
+
+    pub(crate) fn host(mut self, host: &Host) -> Self {
+        self.host = host.clone();
+        self
+    }
+
+    pub(crate) fn max_concurrency(mut self, steps: u32) -> Self {
+        self.options.max_concurrency = Some(steps);
+        self
+    }
+
+    pub(crate) fn fail_fast(mut self) -> Self {
+        self.options.fail_fast = true;
+        self
+    }
+
+    pub(crate) fn try_prepare(&self) -> Result<PreparedJob, PrepareError> {
+        let manifest = Manifest::parse(Path::new("test.toml"), &self.text)?;
+        self.host.prepare(&manifest, &self.params)
+    }
+
+    pub(crate) fn prepare(&self) -> PreparedJob {
+        self.try_prepare().unwrap_or_else(|error| panic!("the job is refused: {error}\n{error:?}"))
+    }
+
+    /// Starts a run in the current runtime.
+    pub(crate) fn start(&self) -> Run {
+        self.host.start(&self.prepare(), self.options.clone())
+    }
+
+    /// Runs the job to its end.
+    pub(crate) fn run(&self) -> Ran {
+        block_on(async { watch(self.start()).await })
+    }
+}
+
+/// Waits for a future, on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be built")
+        .block_on(future)
+}
+
+/// Waits for the end of a run and takes its events.
+pub(crate) async fn watch(run: Run) -> Ran {
+    let mut watched = Watched::new(run);
+    while watched.next().await {}
+    watched.ended().await
+}
+
+/// A run under way, with the events so far.
+pub(crate) struct Watched {
+    pub(crate) run: Run,
+    receiver: tokio::sync::mpsc::UnboundedReceiver<
+        std::sync::Arc<Vec<dynhost::graph::event::Recorded>>,
+    >,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Watched {
+    pub(crate) fn new(mut run: Run) -> Self {
+        let receiver = run.events().expect("nobody has taken the events");
+        Self { run, receiver, events: Vec::new() }
+    }
+
+    /// Takes the next events; false when there are none any more.
+    pub(crate) async fn next(&mut self) -> bool {
+        let batch = tokio::time::timeout(STUCK, self.receiver.recv()).await;
+        let Some(batch) = batch.unwrap_or_else(|_| panic!("the run is stuck: {:?}", self.tail()))
+        else {
+            return false;
+        };
+        self.events.extend(batch.iter().map(|recorded| recorded.event.clone()));
+        true
+    }
+
+    /// Waits until so many events are as wanted.
+    pub(crate) async fn until(&mut self, count: usize, wanted: impl Fn(&Event) -> bool) {
+        while self.events.iter().filter(|event| wanted(event)).count() < count {
+            assert!(self.next().await, "the run ended before: {:?}", self.tail());
+        }
+    }
+
+    /// The run's end; what happened meanwhile is among the events.
+    pub(crate) async fn ended(mut self) -> Ran {
+        while self.next().await {}
+        let result = self.run.finished().await.expect("the host does not fail");
+        Ran { result, events: self.events }
+    }
+
+    /// The events from here on, when the run itself is dropped.
+    pub(crate) async fn dropped(self) -> Vec<Event> {
+        let Self { run, mut receiver, mut events } = self;
+        drop(run);
+        while let Ok(Some(batch)) = tokio::time::timeout(STUCK, receiver.recv()).await {
+            events.extend(batch.iter().map(|recorded| recorded.event.clone()));
+        }
+        events
+    }
+
+    fn tail(&self) -> &[Event] {
+        &self.events[self.events.len().saturating_sub(5)..]
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) result: RunResult,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Ran {
+    pub(crate) fn status(&self) -> RunStatus {
+        self.result.status
+    }
+
+    pub(crate) fn counts(&self) -> StepCounts {
+        self.result.steps
+    }
+
+    /// Asserts that the run succeeded.
+    pub(crate) fn succeeded(self) -> Self {
+        let Self { result, .. } = &self;
+        assert_eq!(result.status, RunStatus::Succeeded, "{:?}", result.failures);
+        self
+    }
+
+    /// A job output as JSON; `None` where it is absent.
+    pub(crate) fn output(&self, name: &str) -> Option<Json> {
+        let json = |value: &dynhost::graph::value::Value| -> Json {
+            serde_json::from_slice(&value.data).unwrap_or_else(|_| json!({ "bytes": value.data.len() }))
+        };
+        match &self.result.outputs.iter().find(|(known, _)| known == name).expect("an output").1 {
+            JobOutputValue::Absent => None,
+            JobOutputValue::Single(value) => Some(json(value)),
+            JobOutputValue::Many(list) => {
+                Some(list.elements.iter().map(|element| json(&element.value)).collect())
+            }
+        }
+    }
+
+    /// The steps that failed for good, by key and in order of their keys, with the words.
+    pub(crate) fn failures(&self) -> Vec<(String, String)> {
+        let failures = self.result.failures.iter();
+        let mut failures: Vec<_> =
+            failures.map(|it| (it.step.to_string(), it.failure.to_string())).collect();
+        failures.sort();
+        failures
+    }
+
+    /// Why a step failed for good.
+    pub(crate) fn failure(&self, step: &str) -> &Failure {
+        let failure = self.result.failures.iter().find(|failure| failure.step.to_string() == step);
+        &failure.unwrap_or_else(|| panic!("`{step}` has not failed: {:?}", self.result)).failure
+    }
+
+    /// The place in the history of the first event that is as wanted.
+    pub(crate) fn place(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().position(wanted).expect("there is such an event")
+    }
+
+    /// The steps of all events that are as wanted, in order.
+    pub(crate) fn steps(&self, wanted: impl Fn(&Event) -> bool) -> Vec<String> {
+        self.events.iter().filter(|event| wanted(event)).filter_map(step).map(|s| s.to_string()).collect()
+    }
+}
+
+/// The step of an event.
+pub(crate) fn step(event: &Event) -> Option<&StepKey> {
+    match event {
+        Event::StepStarted { step, .. }
+        | Event::OutputEmitted { step, .. }
+        | Event::StepSucceeded { step, .. }
+        | Event::StepFailed { step, .. }
+        | Event::StepSkipped { step, .. }
+        | Event::StepCancelled { step, .. }
+        | Event::LogWritten { step, .. }
+        | Event::ProgressMade { step, .. } => Some(step),
+        _ => None,
+    }
+}
+
+/// The node of an event's step.
+pub(crate) fn node(event: &Event) -> &str {
+    step(event).map_or("", |step| &step.node)
+}
+
+pub(crate) fn is_start(event: &Event) -> bool {
+    matches!(event, Event::StepStarted { .. })
+}
+
+pub(crate) fn is_emit(event: &Event) -> bool {
+    matches!(event, Event::OutputEmitted { .. })
+}
+
+pub(crate) fn is_success(event: &Event) -> bool {
+    matches!(event, Event::StepSucceeded { .. })
+}
+
+pub(crate) fn is_skip(event: &Event) -> bool {
+    matches!(event, Event::StepSkipped { .. })
+}
+
+/// The end of an attempt, however it ended.
+pub(crate) fn is_end(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StepSucceeded { .. } | Event::StepFailed { .. } | Event::StepCancelled { .. }
+    )
+}
