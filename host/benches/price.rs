@@ -5,9 +5,10 @@
 //! fiber, no events, on as many threads as the host has workers. Both take turns, and each
 //! pair gives one ratio; what counts is the median of the ratios, with their spread.
 
+mod ops;
+
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use dynhost::graph::manifest::Manifest;
@@ -82,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let json = arguments.iter().any(|argument| argument == "--json");
     let wanted: Vec<&String> =
         arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
-    let wasm = build_ops()?;
+    let wasm = ops::build()?;
     if !json {
         println!("{:<18} {:>10} {:>12} {:>7}  spread", "case", "floor µs", "dynhost µs", "ratio");
     }
@@ -92,16 +93,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
-}
-
-/// Builds the ops that are measured.
-fn build_ops() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let ops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../example-ops");
-    let built = Command::new("sh").arg("build").arg("basics").current_dir(&ops).output()?;
-    if !built.status.success() {
-        return Err(String::from_utf8_lossy(&built.stderr).into_owned().into());
-    }
-    Ok(ops.join("target/wasm32-unknown-unknown/release/basics.wasm").canonicalize()?)
 }
 
 struct Measured {

@@ -13,7 +13,7 @@ pub(crate) mod words;
 
 use std::io::{ErrorKind, Write};
 
-use serde_json::Value as Json;
+use serde::Serialize;
 
 use crate::cli::Form;
 use crate::error::Error;
@@ -40,8 +40,10 @@ impl Console {
     }
 
     /// Writes the one JSON object of a command to stdout.
-    pub(crate) fn print_json(self, object: &Json) -> Result<(), Error> {
-        self.print(&format!("{object}\n"))
+    pub(crate) fn print_json(self, object: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string(object)
+            .map_err(|error| Error::failed(format!("the result cannot be written: {error}")))?;
+        self.print(&(text + "\n"))
     }
 
     /// Writes bytes to stdout. A reader that has seen enough is no failure.

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use dynhost::{RunOptions, RunResult};
-use serde_json::{Value as Json, json};
+use dynhost::graph::event::RunStatus;
+use dynhost::graph::name::StepKey;
+use dynhost::{RunOptions, RunResult, StepCounts, StepFailure};
+use serde::Serialize;
 
 use super::drive::drive;
 use super::params::ParamArgs;
@@ -13,7 +15,7 @@ use super::{build, host, read_manifest};
 use crate::cli::Watch;
 use crate::error::Error;
 use crate::report::failures::Places;
-use crate::report::outputs::{self, Outputs, Save};
+use crate::report::outputs::{self, Outputs, OutputsObject, Save};
 use crate::report::progress::{EventFile, Reader};
 use crate::report::{Console, cyan, words};
 
@@ -88,7 +90,7 @@ pub(super) fn execute(arguments: &RunArgs, console: Console) -> Result<u8, Error
     }
     if console.is_json() {
         present.save(&arguments.save, console)?;
-        console.print_json(&to_json(&ended.result, &present))?;
+        console.print_json(&Report::new(&ended.result, &present, false))?;
     } else if !present.save(&arguments.save, console)? {
         console.print(&present.to_text())?;
         say_how_to_save(&present, &arguments.save, console);
@@ -116,20 +118,38 @@ fn say_how_to_save(outputs: &Outputs, saves: &[Save], console: Console) {
 }
 
 /// The object that `-o json` gives for a run.
-pub(super) fn to_json(result: &RunResult, outputs: &Outputs) -> Json {
-    let failures = result.failures.iter().map(|failed| {
-        json!({
-            "step": failed.step,
-            "attempts": failed.attempts,
-            "kind": failed.failure.kind(),
-            "message": failed.failure.to_string(),
-        })
-    });
-    json!({
-        "run": result.run,
-        "status": result.status,
-        "outputs": outputs.to_json(),
-        "steps": result.steps,
-        "failures": failures.collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+pub(super) struct Report<'a> {
+    run: &'a str,
+    status: RunStatus,
+    outputs: OutputsObject<'a>,
+    steps: StepCounts,
+    failures: Vec<FailureObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailureObject<'a> {
+    step: &'a StepKey,
+    attempts: u32,
+    kind: &'static str,
+    message: String,
+}
+
+impl<'a> Report<'a> {
+    /// With `keys`, an element of a list stands with its mapping key.
+    pub(super) fn new(result: &'a RunResult, outputs: &'a Outputs, keys: bool) -> Self {
+        let failure = |failed: &'a StepFailure| FailureObject {
+            step: &failed.step,
+            attempts: failed.attempts,
+            kind: failed.failure.kind(),
+            message: failed.failure.to_string(),
+        };
+        Self {
+            run: &result.run,
+            status: result.status,
+            outputs: outputs.to_object(keys),
+            steps: result.steps,
+            failures: result.failures.iter().map(failure).collect(),
+        }
+    }
 }

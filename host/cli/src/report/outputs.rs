@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use dynhost::graph::event::bytes_in_words;
-use dynhost::graph::scheduler::{Collection, JobOutputValue};
+use dynhost::graph::scheduler::{Collection, Element, JobOutputValue};
 use dynhost::graph::value::Value;
-use serde_json::{Map, Value as Json, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value as Json, json};
 
 use super::json::pretty;
 use super::{Console, words};
@@ -88,19 +89,10 @@ impl Outputs {
         text
     }
 
-    /// As an object. JSON stands as it is, anything else in base64 with its media type.
-    pub(crate) fn to_json(&self) -> Json {
-        let entry = |(name, value): &(String, JobOutputValue)| {
-            let json = match value {
-                JobOutputValue::Absent => return None,
-                JobOutputValue::Single(value) => value_to_json(value),
-                JobOutputValue::Many(list) => {
-                    list.elements.iter().map(|element| value_to_json(&element.value)).collect()
-                }
-            };
-            Some((name.clone(), json))
-        };
-        Json::Object(self.0.iter().filter_map(entry).collect::<Map<_, _>>())
+    /// As an object in their order. JSON stands as it is, anything else in base64 with its media type;
+    /// with `keys`, an element of a list is `{"key", "value"}`.
+    pub(crate) fn to_object(&self, keys: bool) -> OutputsObject<'_> {
+        OutputsObject { outputs: self, keys }
     }
 
     /// The names of outputs that text does not show whole, each with the extension of a file
@@ -140,6 +132,31 @@ impl Outputs {
             console.say(&format!("saved `{}` to {}", save.name, save.file.display()));
         }
         Ok(to_stdout)
+    }
+}
+
+/// Outputs on their way to JSON.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutputsObject<'a> {
+    outputs: &'a Outputs,
+    keys: bool,
+}
+
+impl Serialize for OutputsObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let element = |element: &Element| match self.keys {
+            true => json!({ "key": element.key, "value": value_to_json(&element.value) }),
+            false => value_to_json(&element.value),
+        };
+        let entry = |(name, value): &'_ (String, JobOutputValue)| {
+            let json = match value {
+                JobOutputValue::Absent => return None,
+                JobOutputValue::Single(value) => value_to_json(value),
+                JobOutputValue::Many(list) => list.elements.iter().map(element).collect(),
+            };
+            Some((name.clone(), json))
+        };
+        serializer.collect_map(self.outputs.0.iter().filter_map(entry))
     }
 }
 

@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use dynhost_sdk::prelude::*;
-use dynhost_sdk::schemars::{self, JsonSchema};
-use dynhost_sdk::serde::{self, Deserialize};
+use dynhost_sdk::schemars::JsonSchema;
+use dynhost_sdk::serde::Deserialize;
 use dynhost_sdk::serde_json::{Value as Json, json};
 
 /// Says all that can be found out without a grant. The value is only there to make a difference.

@@ -8,7 +8,7 @@ use dynhost_sdk::serde_json::{self, Value as Json, json};
 use dynhost_sdk::{Blob, Failure};
 
 /// The ops of this component.
-pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, LOG, PULL];
+pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, LOG, PAIR, PULL];
 
 raw::export!(OPS);
 
@@ -16,7 +16,7 @@ raw::export!(OPS);
 /// last.
 const ATTEMPTS: Op = Op {
     name: "attempts",
-    definition: || definition("attempts", None, "out", true),
+    definition: || definition("attempts", &[], OUT),
     run: |_| {
         let config = config();
         let attempts = config["attempts"].as_array().ok_or_else(|| Failure::permanent("config"))?;
@@ -38,7 +38,7 @@ const ATTEMPTS: Op = Op {
 /// `{"fail": {"key": attempts}}`.
 const CHOOSY: Op = Op {
     name: "choosy",
-    definition: || definition("choosy", Some(("value", false)), "result", false),
+    definition: || definition("choosy", &[("value", false)], RESULT),
     run: |inputs| {
         let key = raw::mapping_keys().pop().unwrap_or_default();
         if u64::from(raw::attempt()) <= config()["fail"][&key].as_u64().unwrap_or(0) {
@@ -54,7 +54,7 @@ const CHOOSY: Op = Op {
 /// Writes one message of as many bytes as the configuration says to its log.
 const LOG: Op = Op {
     name: "log",
-    definition: || definition("log", None, "result", false),
+    definition: || definition("log", &[], RESULT),
     run: |_| {
         let bytes = config()["bytes"].as_u64().unwrap_or(1);
         let message = "x".repeat(usize::try_from(bytes)?);
@@ -68,7 +68,7 @@ const LOG: Op = Op {
 /// each.
 const PULL: Op = Op {
     name: "pull",
-    definition: || definition("pull", Some(("values", true)), "result", false),
+    definition: || definition("pull", &[("values", true)], RESULT),
     run: |inputs: Inputs| {
         let Some((_, InputValue::Collected(mut values))) = inputs.into_iter().next() else {
             return Err(Failure::permanent("there is nothing to pull"));
@@ -91,30 +91,43 @@ fn pull(values: &mut Collected) -> Vec<[usize; 2]> {
     }
 }
 
-fn definition(
-    name: &str,
-    input: Option<(&str, bool)>,
-    output: &str,
-    dynamic: bool,
-) -> OpDefinition {
+/// Puts two JSON values into a list.
+const PAIR: Op = Op {
+    name: "pair",
+    definition: || definition("pair", &[("left", false), ("right", false)], RESULT),
+    run: |inputs| {
+        let mut parts = Vec::new();
+        for (_, input) in inputs {
+            let InputValue::Single(value) = input else { return Err(Failure::permanent("absent")) };
+            parts.push(String::from_utf8(value.data)?);
+        }
+        Ok(vec![result(Blob::json(format!("[{}]", parts.join(","))))])
+    },
+};
+
+/// An output and whether it is dynamic.
+type Declared = (&'static str, bool);
+const OUT: Declared = ("out", true);
+const RESULT: Declared = ("result", false);
+
+/// A definition with these inputs, collected or not.
+fn definition(name: &str, inputs: &[(&str, bool)], output: Declared) -> OpDefinition {
+    let inputs = inputs.iter().map(|(name, collected)| InputDefinition {
+        name: (*name).to_owned(),
+        description: String::new(),
+        required: true,
+        collected: *collected,
+        schema: None,
+    });
     OpDefinition {
         name: name.to_owned(),
         description: String::new(),
-        inputs: input
-            .map(|(name, collected)| InputDefinition {
-                name: name.to_owned(),
-                description: String::new(),
-                required: true,
-                collected,
-                schema: None,
-            })
-            .into_iter()
-            .collect(),
+        inputs: inputs.collect(),
         outputs: vec![OutputDefinition {
-            name: output.to_owned(),
+            name: output.0.to_owned(),
             description: String::new(),
             required: true,
-            dynamic,
+            dynamic: output.1,
             schema: None,
         }],
         config_schema: Some(json!({ "type": "object" }).to_string()),
