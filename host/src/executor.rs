@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dynhost_graph::definition::OpDefinition;
-use dynhost_graph::event::{Failure, Level};
+
 use dynhost_graph::job::Grants;
-use dynhost_graph::name::{MappingKey, StepKey};
+use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Credit, Input, StepId};
-use dynhost_graph::value::Value;
 use tokio::sync::Notify;
 
 use crate::component::Component;
 use crate::instance::StepLimits;
+pub use crate::instance::{Outcome, ReportKind};
 
 /// What all steps of a node have in common.
 #[derive(Debug, Clone)]
@@ -68,62 +68,6 @@ pub struct Report {
     pub step: StepKey,
     /// What is said.
     pub what: ReportKind,
-}
-
-/// The kinds of report. Each attempt gives `Started`, then any number of others, then `Ended`
-/// once; one that is interrupted before it began gives `Ended` alone.
-#[derive(Debug)]
-pub enum ReportKind {
-    /// The attempt began.
-    Started,
-    /// The guest emitted an element of a dynamic output.
-    Emitted {
-        /// The position of the output in the op's definition.
-        output: u32,
-        /// The mapping key.
-        key: MappingKey,
-        /// The element.
-        value: Value,
-    },
-    /// The guest waits in `emit`, and holds no place. It has seen so many elements granted.
-    Suspended {
-        /// Elements granted in this attempt, in all.
-        granted: u64,
-    },
-    /// The guest wrote to its log.
-    Logged {
-        /// How urgent it is.
-        level: Level,
-        /// The message.
-        message: String,
-        /// Further fields.
-        fields: Vec<(String, String)>,
-    },
-    /// The guest said how far it is.
-    Progressed {
-        /// Units done.
-        done: u64,
-        /// Units in all.
-        total: Option<u64>,
-    },
-    /// The attempt ended. Always the last report of an attempt.
-    Ended {
-        /// How.
-        outcome: Outcome,
-        /// How long it took.
-        took: Duration,
-    },
-}
-
-/// How an attempt ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Well, with these static outputs, by position in the op's definition.
-    Succeeded(Vec<(u32, Value)>),
-    /// It failed.
-    Failed(Failure),
-    /// It was interrupted.
-    Cancelled,
 }
 
 /// Runs the steps of any number of runs.

@@ -2,19 +2,15 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::Engine;
-use wasmtime::component::Linker;
-
-use crate::code_cache::CodeCache;
-use crate::component::{Component, ComponentError};
-use crate::engine::{self, EngineSettings, INSTANCES, Ticker};
+use crate::component::{Component, ComponentError, Engines};
+use crate::engine::INSTANCES;
 use crate::executor::Executor;
-use crate::executor::local::{LocalExecutor, LocalPort};
-use crate::instance::{self, State, StepLimits};
+use crate::executor::local::LocalExecutor;
+use crate::instance::StepLimits;
 
 /// Runs components of ops. A clone is the same host.
 #[derive(Clone)]
@@ -96,13 +92,7 @@ impl HostBuilder {
     /// # Errors
     /// The machine does not allow what the engine needs.
     pub fn build(self) -> Result<Host, HostError> {
-        let engines = Engines {
-            plain: OnceLock::new(),
-            metered: OnceLock::new(),
-            cache: self.code_cache.as_deref().and_then(CodeCache::open),
-        };
-        engines
-            .engine(EngineSettings { fuel: false })
+        let engines = Engines::new(self.code_cache.as_deref())
             .map_err(|error| HostError::Engine(error.into()))?;
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
@@ -158,46 +148,5 @@ impl Host {
 
     pub(crate) fn timeout(&self) -> Duration {
         self.0.timeout
-    }
-}
-
-/// The engines of a host: one for compiled code that counts fuel, one for code that does not.
-pub(crate) struct Engines {
-    plain: OnceLock<Linked>,
-    metered: OnceLock<Linked>,
-    cache: Option<CodeCache>,
-}
-
-struct Linked {
-    engine: Engine,
-    linker: Linker<State<LocalPort>>,
-    _ticker: Ticker,
-}
-
-impl Engines {
-    fn linked(&self, settings: EngineSettings) -> wasmtime::Result<&Linked> {
-        let cell = if settings.fuel { &self.metered } else { &self.plain };
-        if let Some(linked) = cell.get() {
-            return Ok(linked);
-        }
-        let engine = Engine::new(&engine::config(settings))?;
-        let linker = instance::link(&engine)?;
-        let ticker = Ticker::start(&engine)?;
-        Ok(cell.get_or_init(|| Linked { engine, linker, _ticker: ticker }))
-    }
-
-    pub(crate) fn engine(&self, settings: EngineSettings) -> wasmtime::Result<&Engine> {
-        Ok(&self.linked(settings)?.engine)
-    }
-
-    pub(crate) fn linker(
-        &self,
-        settings: EngineSettings,
-    ) -> wasmtime::Result<&Linker<State<LocalPort>>> {
-        Ok(&self.linked(settings)?.linker)
-    }
-
-    pub(crate) fn cache(&self) -> Option<&CodeCache> {
-        self.cache.as_ref()
     }
 }

@@ -6,6 +6,7 @@
 mod gate;
 mod imports;
 mod limits;
+mod report;
 mod wasi;
 
 use std::borrow::Cow;
@@ -17,17 +18,17 @@ use dynhost_graph::job::Grants;
 use dynhost_graph::name::{KeyPath, StepKey};
 use dynhost_graph::scheduler::{Collection, Input};
 use dynhost_graph::value::Value;
-use wasmtime::component::Resource;
+use futures::future::BoxFuture;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Resource};
 use wasmtime::{Store, Trap};
 
-use crate::component::Compiled;
-use crate::executor::{Outcome, ReportKind};
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OpDefinitionOut, OutputOut, ValueIn};
 
 use gate::{Offer, OutputGate};
 pub(crate) use imports::link;
 use limits::Meter;
 pub use limits::StepLimits;
+pub use report::{Outcome, ReportKind};
 use wasi::Wasi;
 
 /// The guest's stack, in bytes (wasmtime's `max_wasm_stack`).
@@ -37,8 +38,46 @@ pub(crate) const STACK: u64 = 512 << 10;
 pub(crate) trait Port: Send {
     /// Passes a report on.
     fn report(&self, what: ReportKind);
-    /// Passes an element on. Comes back when the guest may go on.
-    fn emitted(&mut self, what: ReportKind, bytes: u64) -> impl Future<Output = ()> + Send;
+    /// Passes an element on. Where the guest may not go on at once, it waits for what this gives.
+    fn emitted(&mut self, what: ReportKind, bytes: u64) -> Option<BoxFuture<'_, ()>>;
+}
+
+/// Listens to a guest that only describes its ops.
+struct Nobody;
+
+impl Port for Nobody {
+    fn report(&self, _what: ReportKind) {}
+
+    fn emitted(&mut self, _what: ReportKind, _bytes: u64) -> Option<BoxFuture<'_, ()>> {
+        None
+    }
+}
+
+/// Compiled code with all that an instantiation needs.
+pub(crate) struct Linked {
+    pre: InstancePre<State>,
+    run: ComponentExportIndex,
+    describe: ComponentExportIndex,
+    wants_wasi: bool,
+}
+
+impl Linked {
+    /// Resolves the imports of compiled code, and looks up the functions that the host calls.
+    pub(crate) fn new(
+        linker: &Linker<State>,
+        code: &Component,
+        wants_wasi: bool,
+    ) -> wasmtime::Result<Self> {
+        let pre = linker.instantiate_pre(code)?;
+        let interface = code
+            .get_export_index(None, OP)
+            .ok_or_else(|| wasmtime::Error::msg(format!("it does not export `{OP}`")))?;
+        let function = |name: &str| {
+            code.get_export_index(Some(&interface), name)
+                .ok_or_else(|| wasmtime::Error::msg(format!("`{OP}` has no `{name}`")))
+        };
+        Ok(Self { run: function("run")?, describe: function("describe")?, pre, wants_wasi })
+    }
 }
 
 /// One attempt at a step, as it is given to a guest.
@@ -66,10 +105,10 @@ struct Context {
 }
 
 /// The data of a store: one attempt.
-pub(crate) struct State<P> {
+pub(crate) struct State {
     gate: OutputGate,
     meter: Meter,
-    port: P,
+    port: Box<dyn Port>,
     context: Context,
     collected: Vec<Cursor>,
     log_left: u64,
@@ -82,7 +121,7 @@ struct Cursor {
     next: usize,
 }
 
-impl<P: Port> State<P> {
+impl State {
     /// Passes a message of the guest on, as long as its log has room.
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
         let text = message.len() + fields.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
@@ -107,10 +146,10 @@ impl<P: Port> State<P> {
 
 /// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
 /// its caller at every tick of the epoch.
-pub(crate) async fn run<P: Port + 'static>(
-    code: &Compiled<P>,
+pub(crate) async fn run(
+    code: &Linked,
     attempt: &Attempt<'_>,
-    port: P,
+    port: Box<dyn Port>,
 ) -> Outcome {
     let mut store = match new_store(code, attempt, port) {
         Ok(store) => store,
@@ -132,10 +171,7 @@ pub(crate) async fn run<P: Port + 'static>(
 
 /// Asks a component for its op definitions, in an instance like any other and without any
 /// authority.
-pub(crate) async fn describe<P: Port + 'static>(
-    code: &Compiled<P>,
-    port: P,
-) -> wasmtime::Result<Vec<OpDefinitionOut>> {
+pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinitionOut>> {
     let attempt = Attempt {
         run: &"describe".into(),
         step: &StepKey { node: "describe".into(), keys: KeyPath::root() },
@@ -153,7 +189,7 @@ pub(crate) async fn describe<P: Port + 'static>(
         max_clones: None,
         grants: &Grants::default(),
     };
-    let mut store = new_store(code, &attempt, port).map_err(wasmtime::Error::msg)?;
+    let mut store = new_store(code, &attempt, Box::new(Nobody)).map_err(wasmtime::Error::msg)?;
     let instance = code.pre.instantiate_async(&mut store).await?;
     let describe =
         instance.get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut store, &code.describe)?;
@@ -163,11 +199,11 @@ pub(crate) async fn describe<P: Port + 'static>(
 
 /// A store whose bounds are set before the first instruction of a guest, which may stand in a
 /// start function.
-fn new_store<P: Port + 'static>(
-    code: &Compiled<P>,
+fn new_store(
+    code: &Linked,
     attempt: &Attempt<'_>,
-    port: P,
-) -> Result<Store<State<P>>, String> {
+    port: Box<dyn Port>,
+) -> Result<Store<State>, String> {
     let limits = attempt.limits;
     let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt)?)) } else { None };
     let state = State {
@@ -195,10 +231,10 @@ fn new_store<P: Port + 'static>(
     Ok(store)
 }
 
-async fn call<P: Port + 'static>(
-    code: &Compiled<P>,
+async fn call(
+    code: &Linked,
     attempt: &Attempt<'_>,
-    store: &mut Store<State<P>>,
+    store: &mut Store<State>,
 ) -> wasmtime::Result<Result<Vec<OutputOut>, FailureOut>> {
     let instance = code.pre.instantiate_async(&mut *store).await?;
     let run = instance
@@ -229,7 +265,7 @@ async fn call<P: Port + 'static>(
 }
 
 /// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones.
-fn finish<P: Port>(mut state: State<P>, returned: Vec<OutputOut>) -> Outcome {
+fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
     for output in returned {
         let offer = Offer {
             name: &output.name,
@@ -299,6 +335,3 @@ fn trap_in_words(error: &wasmtime::Error) -> String {
     }
     words
 }
-
-/// The name of the interface that every component of ops exports.
-pub(crate) const EXPORT: &str = OP;

@@ -1,6 +1,6 @@
 //! The tree of frames: finding them, making them, and freeing them when all in them has ended.
 
-use super::frame::{Closing, FanOut, Frame, FrameIndex, Phase, Repeated, STALE, Step};
+use super::frame::{Closing, FanOut, Frame, FrameIndex, Phase, Repeated, Step};
 use super::wiring::{FanInId, count};
 use super::{Action, ROOT, Scheduler, StepId};
 use crate::job::{NodeId, ScopeId};

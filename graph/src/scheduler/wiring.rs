@@ -369,7 +369,9 @@ fn dependencies_of(source: &Source, found: &mut Vec<Dependency>) {
         Source::Output(output) => found.push(Dependency::Step(output.node)),
         Source::Collect(collect) => found.push(Dependency::FanIn(FanInId::of(*collect))),
         Source::List(sources) => {
-            sources.iter().for_each(|source| dependencies_of(source, found));
+            for source in sources {
+                dependencies_of(source, found);
+            }
         }
         Source::Value(_) | Source::Element(_) => {}
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds the ops that are measured.
-pub fn build() -> Result<PathBuf, Box<dyn std::error::Error>> {
+pub(crate) fn build() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let ops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../example-ops");
     let built = Command::new("sh").arg("build").arg("basics").current_dir(&ops).output()?;
     if !built.status.success() {
@@ -15,13 +15,13 @@ pub fn build() -> Result<PathBuf, Box<dyn std::error::Error>> {
 
 /// Forgets the peak so far, where the system can (Linux, `/proc/self/clear_refs`).
 #[allow(dead_code, reason = "not every benchmark looks at memory")]
-pub fn reset_peak_memory() {
+pub(crate) fn reset_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The greatest resident memory since the last reset, in bytes.
 #[allow(dead_code, reason = "not every benchmark looks at memory")]
-pub fn peak_memory() -> Option<u64> {
+pub(crate) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)

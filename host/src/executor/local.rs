@@ -21,12 +21,9 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, Inbox, Outcome, Report, ReportKind, Session, Task};
-use crate::component::Compiled;
 use crate::instance::{self, Attempt};
-use crate::wit::OpDefinitionOut;
 
-use port::Begun;
-pub use port::LocalPort;
+use port::{Begun, LocalPort};
 use queue::{Queue, RunState};
 
 /// The workers of a host.
@@ -180,7 +177,7 @@ async fn attempt(run: Arc<RunState>, task: Task) {
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
 async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
-    let port = LocalPort::new(run, task, Arc::clone(begun));
+    let port = Box::new(LocalPort::new(run, task, Arc::clone(begun)));
     let code = match task.spec.component.code(task.spec.limits.fuel.is_some()) {
         Ok(code) => code,
         Err(message) => return Outcome::Failed(Failure::Host { message }),
@@ -229,29 +226,4 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
         polled
     })
     .await
-}
-
-/// Asks a component for its op definitions, on a thread of its own so that any caller may wait.
-pub(crate) fn describe(
-    code: &Compiled<LocalPort>,
-    timeout: Duration,
-) -> Result<Vec<OpDefinitionOut>, String> {
-    let ask = || -> Result<Vec<OpDefinitionOut>, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
-        runtime.block_on(async {
-            match tokio::time::timeout(timeout, instance::describe(code, LocalPort::unconnected()))
-                .await
-            {
-                Ok(described) => described.map_err(|error| format!("{:#}", error.root_cause())),
-                Err(_) => Err(format!("it did not answer within {} s", timeout.as_secs())),
-            }
-        })
-    };
-    thread::scope(|scope| match scope.spawn(ask).join() {
-        Ok(described) => described,
-        Err(_) => Err("the host panicked; this is a bug".to_owned()),
-    })
 }

@@ -6,8 +6,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::gate::{Checked, Offer, Refusal};
-use super::{Port, State, wasi};
-use crate::executor::ReportKind;
+use super::{ReportKind, State, wasi};
 use crate::wit::{
     CollectedMarker, ElementIn, EmitError, INPUTS, LevelOut, OUTPUTS, OutputInPlace, STEP, TYPES,
 };
@@ -16,9 +15,9 @@ use crate::wit::{
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Makes a linker that holds everything a component of ops may import.
-pub(crate) fn link<P: Port + 'static>(
+pub(crate) fn link(
     engine: &wasmtime::Engine,
-) -> wasmtime::Result<Linker<State<P>>> {
+) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     linker.instance(TYPES)?;
     outputs(&mut linker)?;
@@ -28,15 +27,15 @@ pub(crate) fn link<P: Port + 'static>(
     Ok(linker)
 }
 
-fn outputs<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+fn outputs(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(OUTPUTS)?.func_wrap_async("emit", emit)
 }
 
 type Emitting<'a> =
     Box<dyn Future<Output = wasmtime::Result<(Result<(), EmitError>,)>> + Send + 'a>;
 
-fn emit<'a, P: Port + 'static>(
-    mut store: StoreContextMut<'a, State<P>>,
+fn emit<'a>(
+    mut store: StoreContextMut<'a, State>,
     (output,): (OutputInPlace,),
 ) -> Emitting<'a> {
     Box::new(async move {
@@ -51,7 +50,9 @@ fn emit<'a, P: Port + 'static>(
                     key: emitted.key,
                     value: emitted.value,
                 };
-                state.port.emitted(what, bytes).await;
+                if let Some(wait) = state.port.emitted(what, bytes) {
+                    wait.await;
+                }
             }
             Err(refusal) => {
                 return match state.gate.refuse(refusal) {
@@ -65,8 +66,8 @@ fn emit<'a, P: Port + 'static>(
 }
 
 /// Checks an output where it lies in the guest's memory, and copies it out.
-fn check<P: Port + 'static>(
-    store: &StoreContextMut<'_, State<P>>,
+fn check(
+    store: &StoreContextMut<'_, State>,
     output: &OutputInPlace,
 ) -> wasmtime::Result<Result<Checked, Refusal>> {
     let name = output.name.to_str(store)?;
@@ -80,28 +81,28 @@ fn check<P: Port + 'static>(
     }))
 }
 
-fn inputs<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+fn inputs(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut inputs = linker.instance(INPUTS)?;
     // The list belongs to the step, so there is nothing to free with the handle.
     inputs.resource("collected", ResourceType::host::<CollectedMarker>(), |_, _| Ok(()))?;
     type Handle = Resource<CollectedMarker>;
     inputs.func_wrap(
         "[method]collected.len",
-        |store: StoreContextMut<'_, State<P>>, (handle,): (Handle,)| {
+        |store: StoreContextMut<'_, State>, (handle,): (Handle,)| {
             let cursor = &store.data().collected[handle.rep() as usize];
             Ok((cursor.list.elements.len() as u64,))
         },
     )?;
     inputs.func_wrap(
         "[method]collected.next",
-        |mut store: StoreContextMut<'_, State<P>>, (handle, max): (Handle, u32)| {
+        |mut store: StoreContextMut<'_, State>, (handle, max): (Handle, u32)| {
             let cursor = &mut store.data_mut().collected[handle.rep() as usize];
             Ok((cursor.pull(max as usize),))
         },
     )?;
     inputs.func_wrap(
         "[method]collected.failed-keys",
-        |store: StoreContextMut<'_, State<P>>, (handle,): (Handle,)| {
+        |store: StoreContextMut<'_, State>, (handle,): (Handle,)| {
             let cursor = &store.data().collected[handle.rep() as usize];
             let keys: Vec<String> = cursor.list.failed.iter().map(ToString::to_string).collect();
             Ok((keys,))
@@ -126,32 +127,32 @@ impl super::Cursor {
     }
 }
 
-fn step<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+fn step(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut step = linker.instance(STEP)?;
-    type Store<'a, P> = StoreContextMut<'a, State<P>>;
-    step.func_wrap("run-id", |store: Store<'_, P>, (): ()| {
+    type Store<'a> = StoreContextMut<'a, State>;
+    step.func_wrap("run-id", |store: Store<'_>, (): ()| {
         Ok((store.data().context.run.to_string(),))
     })?;
-    step.func_wrap("step-key", |store: Store<'_, P>, (): ()| {
+    step.func_wrap("step-key", |store: Store<'_>, (): ()| {
         Ok((store.data().context.step.to_string(),))
     })?;
-    step.func_wrap("mapping-keys", |store: Store<'_, P>, (): ()| {
+    step.func_wrap("mapping-keys", |store: Store<'_>, (): ()| {
         let keys = store.data().context.step.keys.keys();
         Ok((keys.iter().map(ToString::to_string).collect::<Vec<String>>(),))
     })?;
-    step.func_wrap("attempt", |store: Store<'_, P>, (): ()| Ok((store.data().context.attempt,)))?;
-    step.func_wrap("config", |store: Store<'_, P>, (): ()| {
+    step.func_wrap("attempt", |store: Store<'_>, (): ()| Ok((store.data().context.attempt,)))?;
+    step.func_wrap("config", |store: Store<'_>, (): ()| {
         Ok((store.data().context.config.to_string(),))
     })?;
     step.func_wrap(
         "log",
-        |mut store: Store<'_, P>,
+        |mut store: Store<'_>,
          (level, message, fields): (LevelOut, String, Vec<(String, String)>)| {
             store.data_mut().log(level.into(), message, fields);
             Ok(())
         },
     )?;
-    step.func_wrap("progress", |store: Store<'_, P>, (done, total): (u64, Option<u64>)| {
+    step.func_wrap("progress", |store: Store<'_>, (done, total): (u64, Option<u64>)| {
         store.data().port.report(ReportKind::Progressed { done, total });
         Ok(())
     })

@@ -22,7 +22,7 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::{Attempt, Port, State};
+use super::{Attempt, State};
 
 /// Where the virtual clock starts: 2000-01-01 UTC, in nanoseconds since 1970.
 const EPOCH_NS: u64 = 946_684_800_000_000_000;
@@ -77,7 +77,7 @@ impl Wasi {
     }
 
     /// Passes what was printed without a line's end to the log.
-    pub(super) fn flush<P: Port>(&self, state: &mut State<P>) {
+    pub(super) fn flush(&self, state: &mut State) {
         for (printed, level) in self.printed.iter().zip([Level::Info, Level::Warn]) {
             for line in printed.take_lines(true) {
                 state.log(level, line, Vec::new());
@@ -110,7 +110,7 @@ fn seed(attempt: &Attempt<'_>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-impl<P: Port> WasiView for State<P> {
+impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.as_deref_mut().expect("a guest that imports WASI has its context");
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
@@ -118,10 +118,10 @@ impl<P: Port> WasiView for State<P> {
 }
 
 /// Adds WASI preview 2, with sleeps that return at once.
-pub(super) fn link<P: Port + 'static>(linker: &mut Linker<State<P>>) -> wasmtime::Result<()> {
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
-    monotonic_clock::add_to_linker::<State<P>, VirtualSleep>(linker, |state| {
+    monotonic_clock::add_to_linker::<State, VirtualSleep>(linker, |state| {
         let wasi = state.wasi.as_deref_mut().expect("a guest that imports WASI has its context");
         Sleeper { clock: &wasi.clock, table: &mut wasi.table }
     })?;

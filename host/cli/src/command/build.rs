@@ -213,3 +213,75 @@ fn check_output(component: &Component, base: &Path) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("dynhost-{name}-{}", std::process::id()));
+            fs::create_dir_all(folder.join("src/target")).unwrap();
+            Self(folder)
+        }
+
+        /// A file that was last changed so many seconds ago.
+        fn write(&self, name: &str, age: u64) {
+            let file = fs::File::create(self.0.join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
+
+        fn manifest(&self, component: &str) -> Manifest {
+            let text = format!("[job]\nname = \"j\"\n[components]\nc = {component}\n");
+            Manifest::parse(&self.0.join("job.toml"), &text).unwrap()
+        }
+
+        fn reason(&self, sources: &str) -> Option<String> {
+            let build = format!("{{ command = \"true\", sources = {sources} }}");
+            let manifest = self.manifest(&format!("{{ path = \"c.wasm\", build = {build} }}"));
+            reason(&manifest.components[0], &self.0, Which::Stale).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_component_is_stale_when_a_source_is_newer() {
+        let folder = Folder::new("stale");
+        folder.write("src/lib.rs", 50);
+        assert_eq!(folder.reason("[\"src\"]").as_deref(), Some("it is missing"));
+        folder.write("c.wasm", 40);
+        assert_eq!(folder.reason("[\"src\"]"), None);
+        assert_eq!(folder.reason("[]").as_deref(), Some("it names no sources"));
+        folder.write("src/target/x.o", 10);
+        assert_eq!(folder.reason("[\"src\"]"), None, "what a build leaves is no source");
+        folder.write("src/more.rs", 10);
+        assert!(folder.reason("[\"src\"]").unwrap().contains("more.rs"));
+        assert_eq!(folder.reason("[\"src/lib.rs\"]"), None);
+    }
+
+    #[test]
+    fn a_missing_source_is_a_mistake() {
+        let folder = Folder::new("nowhere");
+        folder.write("c.wasm", 40);
+        let build = "{ command = \"true\", sources = [\"nowhere\"] }";
+        let manifest = folder.manifest(&format!("{{ path = \"c.wasm\", build = {build} }}"));
+        assert!(reason(&manifest.components[0], &folder.0, Which::Stale).is_err());
+    }
+
+    #[test]
+    fn what_a_command_prints_is_shown_where_it_fails() {
+        assert!(run("c", "true", Path::new("")).is_ok());
+        let error = run("c", "echo out; echo err >&2; exit 3", Path::new("")).unwrap_err();
+        let Error::Failed { message, .. } = error else { panic!("{error:?}") };
+        assert!(message.contains("  out\n  err"), "{message}");
+    }
+}

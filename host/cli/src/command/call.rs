@@ -19,7 +19,7 @@ use crate::cli::{LogLevel, Progress, Watch};
 use crate::error::Error;
 use crate::report::failures::Places;
 use crate::report::outputs::{self, Outputs, Save};
-use crate::report::progress::Reader;
+use crate::report::progress::{Reader, Show};
 use crate::report::{Console, words};
 
 /// Run one op once
@@ -77,7 +77,7 @@ pub(super) fn execute(arguments: &CallArgs, console: Console) -> Result<u8, Erro
     let emitted = Emitted::new(&op, console, !quiet);
     let watch = Watch { progress: Progress::Plain, log: arguments.log };
     let reader = Box::new(emitted.clone());
-    let ended = drive(&host, &prepared, RunOptions::default(), &watch, vec![reader])?;
+    let ended = drive(&host, &prepared, RunOptions::default(), (&watch, Show::Logs), vec![reader])?;
     let mut result = ended.result.clone();
     let dynamic = emitted.take();
     let (mut present, _) = Outputs::present(std::mem::take(&mut result.outputs));
@@ -111,7 +111,7 @@ fn find_op(component: &Component, name: Option<&str>) -> Result<Arc<OpDefinition
         None => format!("`{path}` has several ops: name one"),
     };
     let names = words::listed(ops.iter().map(|op| op.name.as_str()));
-    Err(Error::usage(message).with_help(format!("its ops are {names}")))
+    Err(Error::usage(message).with_help(format!("ops: {names}")))
 }
 
 /// What an op emits, printed as it comes and kept for the end.

@@ -8,7 +8,7 @@ use dynhost::{Host, PreparedJob, RunOptions, RunResult};
 use crate::cli::{Progress, Watch};
 use crate::error::Error;
 use crate::report::failures::{self, Places};
-use crate::report::progress::{self, Reader};
+use crate::report::progress::{self, Reader, Show};
 use crate::report::{Console, dim, green, red, words, yellow};
 use crate::signals;
 
@@ -26,7 +26,7 @@ pub(super) fn drive(
     host: &Host,
     prepared: &PreparedJob,
     options: RunOptions,
-    watch: &Watch,
+    (watch, show): (&Watch, Show),
     readers: Vec<Box<dyn Reader>>,
 ) -> Result<Ended, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -37,7 +37,7 @@ pub(super) fn drive(
     runtime.block_on(async {
         let started = Instant::now();
         let mut run = host.start(prepared, options);
-        let (watcher, messages) = progress::watch(&mut run, prepared.job(), watch, readers);
+        let (watcher, messages) = progress::watch(&mut run, prepared.job(), (watch, show), readers);
         let interrupted = signals::listen(run.canceller(), messages);
         let result = run.finished().await?;
         let took = started.elapsed();

@@ -16,7 +16,7 @@ use crate::cli::Watch;
 use crate::error::Error;
 use crate::report::failures::Places;
 use crate::report::outputs::{self, Outputs, OutputsObject, Save};
-use crate::report::progress::{EventFile, Reader};
+use crate::report::progress::{EventFile, Reader, Show};
 use crate::report::{Console, cyan, words};
 
 /// Run a job, and print its outputs
@@ -80,7 +80,7 @@ pub(super) fn execute(arguments: &RunArgs, console: Console) -> Result<u8, Error
         fail_fast: arguments.fail_fast,
         ..RunOptions::default()
     };
-    let ended = drive(&host, &prepared, options, &arguments.watch, readers)?;
+    let ended = drive(&host, &prepared, options, (&arguments.watch, Show::All), readers)?;
     ended.say(Places { job, manifest: Some(&manifest) }, &arguments.watch, console);
     let code = ended.exit_code();
     let (present, absent) = Outputs::present(ended.result.outputs.clone());

@@ -102,7 +102,7 @@ impl Diagnosis {
     }
 
     fn component(error: &ComponentError, manifest: Option<&Manifest>) -> Self {
-        let mut diagnosis = Self::plain(error.to_string(), error.help());
+        let mut diagnosis = Self::plain(error.to_string(), help(error, manifest));
         diagnosis.cause = Cause::of(error);
         if let Some((manifest, span)) = named_at(error, manifest) {
             diagnosis.labels.push(LabeledSpan::new_primary_with_span(None, span));
@@ -114,6 +114,14 @@ impl Diagnosis {
 
 fn source(path: &Path, text: &Arc<str>) -> Source {
     Arc::new(NamedSource::new(path.display().to_string(), Arc::clone(text)))
+}
+
+/// What to do about a component; without a manifest there is none to look into.
+fn help(error: &ComponentError, manifest: Option<&Manifest>) -> Option<String> {
+    match error {
+        ComponentError::Read { .. } if manifest.is_none() => None,
+        _ => error.help(),
+    }
 }
 
 /// Where the manifest names the component that cannot be loaded.
@@ -235,6 +243,6 @@ fn component_problem(error: &ComponentError, manifest: Option<&Manifest>) -> Jso
         "file": position.map(|(manifest, _)| manifest.path.display().to_string()),
         "line": position.map(|(_, (line, _))| line),
         "column": position.map(|(_, (_, column))| column),
-        "help": error.help(),
+        "help": help(error, manifest),
     })
 }

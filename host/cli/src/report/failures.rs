@@ -52,7 +52,7 @@ fn one(failed: &StepFailure, places: Places<'_>) -> String {
     };
     let place = places.place(&failed.step).map(|place| dim(&format!(" ({place})")));
     let place = place.unwrap_or_default();
-    let mut text = format!("{} step {} failed{attempts}{place}\n", red("error:"), failed.step);
+    let mut text = format!("{} step `{}` failed{attempts}{place}\n", red("error:"), failed.step);
     let why = words::lines(&failed.failure.to_string());
     text.push_str(&words::indented(&why, 2));
     text.push('\n');

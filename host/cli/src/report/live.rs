@@ -131,3 +131,36 @@ fn bar(done: u64, total: u64) -> String {
     let empty = usize::try_from(BAR).unwrap_or(0) - full;
     format!("{}{}", "━".repeat(full), dim(&"─".repeat(empty)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tally::tests::{emitted, failed, job, started, succeeded};
+    use super::*;
+
+    fn picture(events: &[dynhost::graph::event::Event]) -> String {
+        console::set_colors_enabled_stderr(false);
+        let mut tally = Tally::new(&job());
+        events.iter().for_each(|event| tally.apply(event));
+        frame(&tally, Duration::from_millis(1500)).join("\n")
+    }
+
+    #[test]
+    fn a_line_tells_of_each_node() {
+        assert_eq!(
+            picture(&[]),
+            "  list  waiting\n  size  waiting\n  1.5 s · 0 steps done"
+        );
+        let begun = [started("list", 1), emitted("list", "a"), emitted("list", "b")];
+        let more = [started("size[a]", 1), succeeded("size[a]"), started("size[b]", 1)];
+        let events = [&begun[..], &more[..]].concat();
+        assert_eq!(
+            picture(&events),
+            "  list  running\n  size  ━━━━━━━━──────── 1 of 2+  1 running\n  1.5 s · 1 step done"
+        );
+        let events = [&events[..], &[succeeded("list"), failed("size[b]", None)]].concat();
+        assert_eq!(
+            picture(&events),
+            "  list  ✓\n  size  ✗ 2  1 failed\n  1.5 s · 3 steps done"
+        );
+    }
+}

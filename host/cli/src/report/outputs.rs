@@ -45,7 +45,7 @@ pub(crate) fn check_saves(saves: &[Save], names: &[&str], json: bool) -> Result<
     for save in saves {
         if !names.contains(&save.name.as_str()) {
             let message = format!("`--save {0}=…`: there is no output `{0}`", save.name);
-            let help = format!("the outputs are {}", words::listed(names.iter().copied()));
+            let help = format!("outputs: {}", words::listed(names.iter().copied()));
             return Err(Error::usage(message).with_help(help));
         }
         if save.is_stdout() && (json || saves.len() > 1) {

@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::tally::Tally;
 use super::{dim, live, red, words, yellow};
-use crate::cli::{Progress, Watch};
+use crate::cli::{LogLevel, Progress, Watch};
 use crate::error::Error;
 
 /// How often the picture is redrawn.
@@ -41,6 +41,15 @@ impl Messages {
     }
 }
 
+/// What of a run is shown while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Everything worth knowing.
+    All,
+    /// What ops log.
+    Logs,
+}
+
 /// One who reads what happens in a run.
 pub(crate) trait Reader: Send {
     /// Takes in what happened.
@@ -62,7 +71,7 @@ pub(crate) trait Reader: Send {
 pub(crate) fn watch(
     run: &mut Run,
     job: &Arc<Job>,
-    watch: &Watch,
+    (watch, show): (&Watch, Show),
     readers: Vec<Box<dyn Reader>>,
 ) -> (JoinHandle<Result<(), Error>>, Messages) {
     let (sender, messages) = mpsc::unbounded_channel();
@@ -75,7 +84,8 @@ pub(crate) fn watch(
         tally: Tally::new(job),
         bar: live.then(bar),
         silent,
-        watch: watch.clone(),
+        show,
+        log: watch.log,
         readers,
         logs: 0,
         failures: 0,
@@ -98,7 +108,8 @@ struct Watcher {
     tally: Tally,
     bar: Option<ProgressBar>,
     silent: bool,
-    watch: Watch,
+    show: Show,
+    log: LogLevel,
     readers: Vec<Box<dyn Reader>>,
     logs: u64,
     failures: u64,
@@ -158,18 +169,20 @@ impl Watcher {
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { run, job, .. } if self.bar.is_none() => {
+            Event::RunStarted { job, .. } if self.bar.is_none() && self.show == Show::All => {
                 let nodes = words::count(self.tally.job().nodes.len() as u64, "node");
-                self.line(&format!("{job}: {nodes}, run {run}"));
+                self.line(&format!("{job}: {nodes}"));
             }
             Event::LogWritten { step, level, message, fields, .. }
-                if self.watch.log.shows(*level) =>
+                if self.log.shows(*level) =>
             {
                 let fields = fields.iter().map(|(name, value)| format!(" {name}={value}"));
                 let text = format!("{message}{}", fields.collect::<String>());
-                self.log(&step.to_string(), *level, &text);
+                self.logged(&step.to_string(), *level, &text);
             }
-            Event::StepFailed { step, attempt, failure, retry_in_ms, .. } => {
+            Event::StepFailed { step, attempt, failure, retry_in_ms, .. }
+                if self.show == Show::All =>
+            {
                 let then = retry_in_ms.map(|ms| {
                     let delay = words::duration(Duration::from_millis(ms));
                     if ms == 0 { "next attempt at once".to_owned() } else { format!("next attempt in {delay}") }
@@ -180,7 +193,7 @@ impl Watcher {
         }
     }
 
-    fn log(&mut self, step: &str, level: Level, text: &str) {
+    fn logged(&mut self, step: &str, level: Level, text: &str) {
         self.logs += 1;
         if self.logs > MOST_LOGS {
             if self.logs == MOST_LOGS + 1 {

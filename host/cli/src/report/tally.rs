@@ -191,3 +191,117 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use dynhost::graph::definition::{OpDefinition, OutputDefinition};
+    use dynhost::graph::event::Failure;
+    use dynhost::graph::job::{Grants, Node, OutputRef, Policy, Scope};
+    use dynhost::graph::name::MappingKey;
+    use dynhost::graph::value::Value;
+
+    use super::*;
+
+    /// `list` with a clone of `size` for each of its outputs.
+    pub(crate) fn job() -> Arc<Job> {
+        let output = |dynamic| OutputDefinition {
+            name: "out".to_owned(),
+            description: String::new(),
+            required: true,
+            dynamic,
+            schema: None,
+        };
+        let node = |name: &str, scope, dynamic| Node {
+            name: name.into(),
+            component: 0,
+            op: Arc::new(OpDefinition {
+                name: name.to_owned(),
+                description: String::new(),
+                inputs: Vec::new(),
+                outputs: vec![output(dynamic)],
+                config_schema: None,
+            }),
+            config: "null".into(),
+            scope,
+            inputs: Vec::new(),
+            after: Vec::new(),
+            policy: Policy::default(),
+            grants: Grants::default(),
+            span: 0..0,
+        };
+        let of = OutputRef { node: NodeId(0), output: 0 };
+        let root = Scope { parent: None, depth: 0, origin: Origin::Root };
+        let inner = Scope { parent: Some(ScopeId::ROOT), depth: 1, origin: Origin::FanOut(of) };
+        Arc::new(Job {
+            name: "sizes".to_owned(),
+            description: String::new(),
+            max_concurrency: None,
+            components: Vec::new(),
+            params: Vec::new(),
+            nodes: vec![node("list", ScopeId::ROOT, true), node("size", ScopeId(1), false)],
+            scopes: vec![root, inner],
+            collects: Vec::new(),
+            pools: Vec::new(),
+            outputs: Vec::new(),
+        })
+    }
+
+    fn step(text: &str) -> StepKey {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn started(text: &str, attempt: u32) -> Event {
+        Event::StepStarted { step: step(text), attempt }
+    }
+
+    pub(crate) fn emitted(text: &str, key: &str) -> Event {
+        Event::OutputEmitted {
+            step: step(text),
+            attempt: 1,
+            output: "out".into(),
+            key: MappingKey::new(key).unwrap(),
+            value: Value::json_text("1"),
+        }
+    }
+
+    pub(crate) fn succeeded(text: &str) -> Event {
+        Event::StepSucceeded { step: step(text), attempt: 1, outputs: Vec::new(), took_us: 1 }
+    }
+
+    pub(crate) fn failed(text: &str, retry_in_ms: Option<u64>) -> Event {
+        let failure = Failure::Trap { message: "unreachable".to_owned() };
+        Event::StepFailed { step: step(text), attempt: 1, failure, retry_in_ms, took_us: 1 }
+    }
+
+    #[test]
+    fn clones_are_known_as_they_are_emitted() {
+        let mut tally = Tally::new(&job());
+        let size = NodeId(1);
+        assert_eq!(tally.total(size), Total::AtLeast(0));
+        tally.apply(&started("list", 1));
+        tally.apply(&emitted("list", "a"));
+        tally.apply(&emitted("list", "b"));
+        assert_eq!(tally.total(size), Total::AtLeast(2));
+        tally.apply(&succeeded("list"));
+        assert_eq!(tally.total(size), Total::Exactly(2));
+        tally.apply(&started("size[a]", 1));
+        assert_eq!(tally.node(size).running, 1);
+        tally.apply(&failed("size[a]", None));
+        assert_eq!((tally.node(size).running, tally.node(size).failed), (0, 1));
+        assert_eq!(tally.ended(), 2);
+    }
+
+    #[test]
+    fn what_an_attempt_emitted_in_vain_is_not_counted_twice() {
+        let mut tally = Tally::new(&job());
+        tally.apply(&started("list", 1));
+        tally.apply(&emitted("list", "a"));
+        tally.apply(&failed("list", Some(10)));
+        assert_eq!(tally.node(NodeId(0)).waiting, 1);
+        tally.apply(&started("list", 2));
+        tally.apply(&emitted("list", "a"));
+        tally.apply(&succeeded("list"));
+        assert_eq!(tally.total(NodeId(1)), Total::Exactly(1));
+        assert_eq!(tally.node(NodeId(0)).waiting, 0);
+    }
+}

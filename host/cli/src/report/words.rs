@@ -24,6 +24,7 @@ pub(crate) fn count(n: u64, noun: &str) -> String {
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
+        0 if duration.as_millis() == 0 => "less than 1 ms".to_owned(),
         0 => format!("{} ms", duration.as_millis()),
         1..60 => format!("{:.1} s", duration.as_secs_f64()),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Credit, StepId};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::super::{Report, ReportKind, Task};
@@ -60,10 +62,8 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The port of one attempt; without a run for a guest that only describes its ops.
-pub struct LocalPort(Option<Connected>);
-
-struct Connected {
+/// The port of one attempt.
+pub(super) struct LocalPort {
     run: Arc<RunState>,
     id: StepId,
     attempt: u32,
@@ -80,27 +80,34 @@ impl LocalPort {
             run.add_flow(task.id, Arc::clone(&flow));
             flow
         });
-        Self(Some(Connected {
+        Self {
             run: Arc::clone(run),
             id: task.id,
             attempt: task.attempt,
             step: task.step.clone(),
             begun,
             flow,
-        }))
+        }
     }
 
-    /// A port that nobody listens to.
-    pub(super) const fn unconnected() -> Self {
-        Self(None)
-    }
-}
-
-impl Connected {
-    fn report(&self, what: ReportKind) {
-        let Self { id, attempt, ref step, .. } = *self;
-        let report = Report { id, attempt, step: step.clone(), what };
-        self.run.inbox.push(self.begun.report(id, attempt, step).chain([report]), Instant::now());
+    /// Waits, without a place, until the step may emit again.
+    async fn wait(&self, flow: &Flow) {
+        while !flow.has_credit() {
+            let more = flow.more.notified();
+            // Before the second look: a grant that came in between is then not yet counted.
+            let granted = flow.granted.load(Ordering::SeqCst);
+            if flow.has_credit() {
+                break;
+            }
+            // The clones that this step waits for need its place.
+            flow.suspended.store(true, Ordering::SeqCst);
+            self.run.leave_place();
+            self.report(ReportKind::Suspended { granted });
+            self.run.inbox.flush();
+            more.await;
+            self.run.enter_place().await;
+            flow.suspended.store(false, Ordering::SeqCst);
+        }
     }
 }
 
@@ -127,35 +134,18 @@ impl Begun {
 
 impl Port for LocalPort {
     fn report(&self, what: ReportKind) {
-        if let Some(connected) = &self.0 {
-            connected.report(what);
-        }
+        let Self { id, attempt, ref step, .. } = *self;
+        let report = Report { id, attempt, step: step.clone(), what };
+        self.run.inbox.push(self.begun.report(id, attempt, step).chain([report]), Instant::now());
     }
 
-    async fn emitted(&mut self, what: ReportKind, bytes: u64) {
-        let Some(connected) = &self.0 else { return };
-        connected.report(what);
-        let run = &connected.run;
-        if run.has_idle_workers() {
-            run.inbox.flush();
+    fn emitted(&mut self, what: ReportKind, bytes: u64) -> Option<BoxFuture<'_, ()>> {
+        self.report(what);
+        if self.run.has_idle_workers() {
+            self.run.inbox.flush();
         }
-        let Some(flow) = &connected.flow else { return };
+        let flow = self.flow.as_deref()?;
         flow.spend(bytes);
-        while !flow.has_credit() {
-            let more = flow.more.notified();
-            // Before the second look: a grant that came in between is then not yet counted.
-            let granted = flow.granted.load(Ordering::SeqCst);
-            if flow.has_credit() {
-                break;
-            }
-            // The clones that this step waits for need its place.
-            flow.suspended.store(true, Ordering::SeqCst);
-            run.leave_place();
-            connected.report(ReportKind::Suspended { granted });
-            run.inbox.flush();
-            more.await;
-            run.enter_place().await;
-            flow.suspended.store(false, Ordering::SeqCst);
-        }
+        (!flow.has_credit()).then(|| self.wait(flow).boxed())
     }
 }

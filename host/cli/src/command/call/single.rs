@@ -65,7 +65,7 @@ fn inputs(op: &OpDefinition, arguments: &CallArgs) -> Result<Vec<Option<Source>>
     if let Some(unknown) = arguments.input.iter().find(|argument| !known(&argument.name)) {
         let message = format!("op `{}` has no input `{}`", op.name, unknown.name);
         let names = words::listed(op.inputs.iter().map(|input| input.name.as_str()));
-        return Err(Error::usage(message).with_help(format!("its inputs are {names}")));
+        return Err(Error::usage(message).with_help(format!("inputs: {names}")));
     }
     let mut sources = Vec::with_capacity(op.inputs.len());
     let mut missing = Vec::new();

@@ -1,0 +1,18 @@
+//! The scheduler, driven by scripted ops in every order of completion.
+//!
+//! `draft` builds jobs by hand, `simulator` plays the executor, `reference` computes what must
+//! come out from the rules alone, and the other modules are tests.
+
+mod acceptance;
+mod draft;
+mod failing;
+mod generate;
+mod meeting;
+mod pressure;
+mod properties;
+mod random;
+mod reference;
+mod scale;
+mod script;
+mod simulator;
+mod trace;

@@ -1,0 +1,402 @@
+//! An executor without a clock: it runs scripts, in an order that a seed chooses, and checks
+//! at every step what the scheduler promises.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use dynhost_graph::event::{CancelReason, Event, RunStatus};
+use dynhost_graph::job::Job;
+use dynhost_graph::name::{MappingKey, StepKey};
+use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, StepId};
+
+use crate::random::Random;
+use crate::script::{Call, Ops, Script, is_retried};
+use crate::trace::{Outcome, Record, Trace, inputs_text, output_text};
+
+/// In what order steps move on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Order {
+    /// Any, and all that waits its turn (delays, notices of suspension) in any order with it.
+    Random(u64),
+    /// The one handed out first runs to its end first.
+    Oldest,
+}
+
+/// How a job is to be run.
+#[derive(Clone)]
+pub(crate) struct Simulation {
+    pub(crate) job: Arc<Job>,
+    pub(crate) ops: Ops,
+    pub(crate) bounds: Bounds,
+    pub(crate) order: Order,
+    /// Cancel when so many moves have been made.
+    pub(crate) cancel_after: Option<u64>,
+    /// Keep what each step was given; off where there are very many.
+    pub(crate) record: bool,
+}
+
+impl Simulation {
+    pub(crate) fn new(job: Arc<Job>, ops: Ops) -> Self {
+        Self {
+            job,
+            ops,
+            bounds: bounds(4, 1024),
+            order: Order::Oldest,
+            cancel_after: None,
+            record: true,
+        }
+    }
+
+    pub(crate) fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    pub(crate) fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    pub(crate) fn run(&self) -> Trace {
+        let mut run = Run::new(self);
+        run.go();
+        run.trace
+    }
+}
+
+/// Bounds with a window of so many elements.
+pub(crate) fn bounds(max_concurrency: u32, items: u64) -> Bounds {
+    Bounds { max_concurrency, look_ahead: 0, window: Credit { items, bytes: 1 << 20 } }
+}
+
+/// A step that the executor has.
+struct Out {
+    dispatch: Dispatch,
+    script: Script,
+    emitted: usize,
+    /// What it may still emit; an element larger than the rest takes the bytes below zero.
+    items: i64,
+    bytes: i64,
+    granted: u64,
+    /// Waits in `emit`, and the scheduler has been told.
+    suspended: bool,
+    interrupted: bool,
+}
+
+struct Run<'a> {
+    simulation: &'a Simulation,
+    scheduler: Scheduler,
+    random: Random,
+    out: HashMap<StepId, Out>,
+    movable: VecDeque<StepId>,
+    delayed: Vec<StepId>,
+    /// Suspensions that the scheduler has not been told of, with the grant that was seen.
+    notices: Vec<(StepId, u64)>,
+    attempts: HashMap<StepId, u32>,
+    placed: Vec<u32>,
+    moves: u64,
+    cancelled: bool,
+    trace: Trace,
+}
+
+impl<'a> Run<'a> {
+    fn new(simulation: &'a Simulation) -> Self {
+        let seed = match simulation.order {
+            Order::Random(seed) => seed,
+            Order::Oldest => 0,
+        };
+        Self {
+            scheduler: Scheduler::new(Arc::clone(&simulation.job), simulation.bounds),
+            random: Random::new(seed),
+            out: HashMap::new(),
+            movable: VecDeque::new(),
+            delayed: Vec::new(),
+            notices: Vec::new(),
+            attempts: HashMap::new(),
+            placed: vec![0; simulation.job.nodes.len()],
+            moves: 0,
+            cancelled: false,
+            trace: Trace::default(),
+            simulation,
+        }
+    }
+
+    fn go(&mut self) {
+        let mut actions = Vec::new();
+        self.scheduler.start(&mut actions);
+        self.carry_out(actions);
+        while self.trace.status.is_none() {
+            if self.simulation.cancel_after == Some(self.moves) && !self.cancelled {
+                self.cancel(CancelReason::Requested);
+                continue;
+            }
+            self.moves += 1;
+            self.make_a_move();
+        }
+        assert!(self.out.is_empty(), "the run finished with steps out");
+        if !self.cancelled {
+            assert_eq!(self.scheduler.frames_alive(), 1, "frames are left");
+        }
+        let outputs = self.scheduler.outputs();
+        self.trace.outputs =
+            outputs.iter().map(|(name, value)| (name.clone(), output_text(value))).collect();
+        self.trace.failures = self.scheduler.failures().map(ToString::to_string).collect();
+    }
+
+    fn cancel(&mut self, reason: CancelReason) {
+        self.cancelled = true;
+        let mut actions = Vec::new();
+        self.scheduler.cancel(reason, &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn make_a_move(&mut self) {
+        let choices = self.movable.len() + self.delayed.len() + self.notices.len();
+        assert!(choices > 0, "stuck: {}", self.dump());
+        let mut choice = match self.simulation.order {
+            Order::Random(_) => self.random.below(choices),
+            Order::Oldest => 0,
+        };
+        let mut actions = Vec::new();
+        if choice < self.movable.len() {
+            let id = self.movable[choice];
+            if self.move_on(id, &mut actions) {
+                self.movable.swap_remove_front(choice);
+            }
+            self.carry_out(actions);
+            return;
+        }
+        choice -= self.movable.len();
+        if choice < self.delayed.len() {
+            let id = self.delayed.swap_remove(choice);
+            self.scheduler.wake(id, &mut actions);
+        } else {
+            let (id, granted) = self.notices.swap_remove(choice - self.delayed.len());
+            if let Some(out) = self.out.get_mut(&id)
+                && out.granted == granted
+                && !out.suspended
+            {
+                out.suspended = true;
+                self.placed[id.node().index()] -= 1;
+            }
+            self.scheduler.suspended(id, granted, &mut actions);
+        }
+        self.carry_out(actions);
+    }
+
+    /// What the executor has, and all that became of the steps so far.
+    fn dump(&self) -> String {
+        let out = self.out.values().map(|out| {
+            let Out { dispatch, emitted, items, bytes, suspended, .. } = out;
+            let of = out.script.emits.len();
+            let step = &dispatch.step;
+            format!("{step} emitted {emitted} of {of}, may {items} {bytes}, waits: {suspended}\n")
+        });
+        let steps = self.trace.steps.iter().map(|(step, record)| format!("{step} {record:?}\n"));
+        format!("{}\n{}", out.collect::<String>(), steps.collect::<String>())
+    }
+
+    /// Lets a step emit, wait or end; says whether it has nothing more to do for now.
+    fn move_on(&mut self, id: StepId, actions: &mut Vec<Action>) -> bool {
+        let out = self.out.get_mut(&id).expect("a movable step is out");
+        let (step, attempt) = (out.dispatch.step.clone(), out.dispatch.attempt);
+        if out.interrupted && (out.emitted < out.script.emits.len() || self.random.chance(50)) {
+            self.leave(id, Outcome::Cancelled);
+            self.scheduler.apply(id, &Event::StepCancelled { step, attempt }, actions);
+            return true;
+        }
+        let Some((output, key, value)) = out.script.emits.get(out.emitted).cloned() else {
+            self.finish(id, actions);
+            return true;
+        };
+        if out.items <= 0 || out.bytes <= 0 {
+            self.notices.push((id, out.granted));
+            return true;
+        }
+        out.emitted += 1;
+        out.items -= 1;
+        out.bytes -= i64::try_from(value.data.len()).expect("short values");
+        let output = self.simulation.job.node(id.node()).op.outputs[output as usize].name.as_str();
+        let event = Event::OutputEmitted {
+            step,
+            attempt,
+            output: output.into(),
+            key: MappingKey::new(&key).expect("keys in tests are good"),
+            value,
+        };
+        self.scheduler.apply(id, &event, actions);
+        false
+    }
+
+    fn finish(&mut self, id: StepId, actions: &mut Vec<Action>) {
+        let out = &self.out[&id];
+        let (step, attempt) = (out.dispatch.step.clone(), out.dispatch.attempt);
+        let Some(failure) = out.script.fails.clone() else {
+            let op = &self.simulation.job.node(id.node()).op;
+            let given = |(output, value): &(u32, _)| {
+                (op.outputs[*output as usize].name.as_str().into(), Clone::clone(value))
+            };
+            let outputs = out.script.gives.iter().map(given).collect();
+            if self.simulation.record {
+                self.trace.ended.push(step.to_string());
+            }
+            self.leave(id, Outcome::Succeeded);
+            let event = Event::StepSucceeded { step, attempt, outputs, took_us: 0 };
+            return self.scheduler.apply(id, &event, actions);
+        };
+        let retried = is_retried(&self.simulation.job, id.node(), &failure, attempt);
+        self.leave(id, if retried { Outcome::Begun } else { Outcome::Failed });
+        let retry_in_ms = retried.then_some(1);
+        let event = Event::StepFailed { step, attempt, failure, retry_in_ms, took_us: 0 };
+        self.scheduler.apply(id, &event, actions);
+    }
+
+    /// Takes a step back; what it did counts unless the scheduler had it interrupted alone.
+    fn leave(&mut self, id: StepId, outcome: Outcome) {
+        let out = self.out.remove(&id).expect("a step that ends is out");
+        if !out.suspended {
+            self.placed[id.node().index()] -= 1;
+        }
+        if !out.interrupted || self.cancelled {
+            self.record(&out.dispatch.step.to_string(), |record| record.outcome = outcome);
+        }
+    }
+
+    fn not_run(&mut self, step: &StepKey, outcome: Outcome) {
+        assert!(!self.cancelled, "{step} is judged after the cancel");
+        let record = Record { outcome, inputs: String::new(), attempts: 0 };
+        self.trace.steps.insert(step.to_string(), record);
+    }
+
+    fn record(&mut self, step: &str, change: impl FnOnce(&mut Record)) {
+        if self.simulation.record
+            && let Some(record) = self.trace.steps.get_mut(step)
+        {
+            change(record);
+        }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        let limited = |node: &dynhost_graph::job::Node| {
+            node.policy.max_concurrency.is_some() || node.policy.pool.is_some()
+        };
+        let deeper_first = !self.simulation.job.nodes.iter().any(limited);
+        let mut last = None;
+        for action in actions {
+            assert!(self.trace.status.is_none(), "{action:?} after the end");
+            match action {
+                Action::Run(dispatch) => {
+                    let node = dispatch.id.node();
+                    assert!(!deeper_first || last.is_none_or(|last| node <= last), "not deeper");
+                    last = Some(node);
+                    self.begin(dispatch);
+                }
+                Action::Grant { id, credit } => self.grant(id, credit),
+                Action::WakeLater { id, .. } => self.delayed.push(id),
+                Action::Skip { step, reason } => self.not_run(&step, Outcome::Skipped(reason)),
+                Action::Fail { step, .. } => self.not_run(&step, Outcome::Failed),
+                Action::Interrupt { id } => self.interrupt(id),
+                Action::InterruptAll => {
+                    let ids: Vec<StepId> = self.out.keys().copied().collect();
+                    let mut ids: Vec<_> = ids.into_iter().map(|id| (self.key(id), id)).collect();
+                    ids.sort_by(|a, b| a.0.cmp(&b.0));
+                    for (_, id) in ids {
+                        self.interrupt(id);
+                    }
+                }
+                Action::Abort { reason } => self.cancel(reason),
+                Action::Finish { status } => self.trace.status = Some(status),
+                other => panic!("what is {other:?}"),
+            }
+        }
+        self.check_places();
+        if let Some(RunStatus::Cancelled) = self.trace.status {
+            assert!(self.cancelled, "cancelled by nobody");
+        }
+    }
+
+    fn key(&self, id: StepId) -> String {
+        let dispatch = &self.out[&id].dispatch;
+        format!("{} {}", dispatch.step, self.attempts[&id])
+    }
+
+    fn begin(&mut self, dispatch: Dispatch) {
+        let Dispatch { id, attempt, credit, .. } = dispatch;
+        assert!(!self.cancelled, "{} begins after the cancel", dispatch.step);
+        let before = self.attempts.insert(id, attempt).unwrap_or(0);
+        assert_eq!(attempt, before + 1, "attempts at {}", dispatch.step);
+        let op = &self.simulation.job.node(id.node()).op;
+        let (step, inputs) = (&dispatch.step, &dispatch.inputs);
+        let call = Call { node: id.node(), op, step, attempt, inputs };
+        let script = self.simulation.ops.call(&call);
+        if self.simulation.record {
+            let step = dispatch.step.to_string();
+            let inputs = inputs_text(&dispatch.inputs);
+            self.trace.order.push(step.clone());
+            let record = Record { outcome: Outcome::Begun, inputs, attempts: attempt };
+            self.trace.steps.insert(step, record);
+        }
+        self.placed[id.node().index()] += 1;
+        let signed = |credit| i64::try_from(credit).expect("windows in tests are small");
+        let out = Out {
+            script,
+            emitted: 0,
+            items: signed(credit.items),
+            bytes: signed(credit.bytes),
+            granted: credit.items,
+            suspended: false,
+            interrupted: false,
+            dispatch,
+        };
+        assert!(self.out.insert(id, out).is_none(), "runs twice at once");
+        self.movable.push_back(id);
+    }
+
+    fn grant(&mut self, id: StepId, credit: Credit) {
+        let window = self.simulation.bounds.window;
+        let Some(out) = self.out.get_mut(&id) else { panic!("a grant for a step that is not out") };
+        out.items += i64::try_from(credit.items).expect("windows in tests are small");
+        out.bytes += i64::try_from(credit.bytes).expect("windows in tests are small");
+        out.granted += credit.items;
+        assert!(credit.items > 0, "an empty grant");
+        assert!(out.items <= i64::try_from(window.items).expect("small"), "more than the window");
+        assert!(out.bytes <= i64::try_from(window.bytes).expect("small"), "more than the window");
+        if out.suspended {
+            out.suspended = false;
+            self.placed[id.node().index()] += 1;
+        }
+        if !self.movable.contains(&id) {
+            self.movable.push_back(id);
+        }
+    }
+
+    fn interrupt(&mut self, id: StepId) {
+        if let Some(out) = self.out.get_mut(&id) {
+            out.interrupted = true;
+            if !self.movable.contains(&id) {
+                self.movable.push_back(id);
+            }
+        }
+    }
+
+    fn check_places(&mut self) {
+        let job = &self.simulation.job;
+        let placed: u32 = self.placed.iter().sum();
+        self.trace.most_placed = self.trace.most_placed.max(placed);
+        self.trace.most_frames = self.trace.most_frames.max(self.scheduler.frames_alive());
+        let bounds = &self.simulation.bounds;
+        assert!(placed <= bounds.max_concurrency + bounds.look_ahead, "too many at once");
+        assert_eq!(self.scheduler.steps_out() as usize, self.out.len(), "steps out");
+        let mut pools = vec![0; job.pools.len()];
+        for (node, placed) in job.nodes.iter().zip(&self.placed) {
+            let most = node.policy.max_concurrency.unwrap_or(u32::MAX);
+            assert!(*placed <= most, "too many of `{}` at once", node.name);
+            if let Some(pool) = node.policy.pool {
+                pools[pool.index()] += placed;
+            }
+        }
+        for (pool, placed) in job.pools.iter().zip(pools) {
+            assert!(placed <= pool.size, "too many in `{}`", pool.name);
+        }
+    }
+}

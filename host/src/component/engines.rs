@@ -1,0 +1,61 @@
+//! The engines of a host: one for compiled code that counts fuel, one for code that does not.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::code_cache::CodeCache;
+use crate::engine::{self, EngineSettings, Ticker};
+use crate::instance::{self, State};
+
+pub(crate) struct Engines {
+    plain: OnceLock<Ready>,
+    metered: OnceLock<Ready>,
+    cache: Option<CodeCache>,
+}
+
+/// An engine with all that its guests can import.
+struct Ready {
+    engine: Engine,
+    linker: Linker<State>,
+    _ticker: Ticker,
+}
+
+impl Engines {
+    /// Sets up the engine that does not count fuel, and opens the code cache, if there is to be
+    /// one.
+    pub(crate) fn new(code_cache: Option<&Path>) -> wasmtime::Result<Self> {
+        let engines = Self {
+            plain: OnceLock::new(),
+            metered: OnceLock::new(),
+            cache: code_cache.and_then(CodeCache::open),
+        };
+        engines.ready(EngineSettings { fuel: false })?;
+        Ok(engines)
+    }
+
+    fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
+        let cell = if settings.fuel { &self.metered } else { &self.plain };
+        if let Some(ready) = cell.get() {
+            return Ok(ready);
+        }
+        let engine = Engine::new(&engine::config(settings))?;
+        let linker = instance::link(&engine)?;
+        let ticker = Ticker::start(&engine)?;
+        Ok(cell.get_or_init(|| Ready { engine, linker, _ticker: ticker }))
+    }
+
+    pub(super) fn engine(&self, settings: EngineSettings) -> wasmtime::Result<&Engine> {
+        Ok(&self.ready(settings)?.engine)
+    }
+
+    pub(super) fn linker(&self, settings: EngineSettings) -> wasmtime::Result<&Linker<State>> {
+        Ok(&self.ready(settings)?.linker)
+    }
+
+    pub(super) fn cache(&self) -> Option<&CodeCache> {
+        self.cache.as_ref()
+    }
+}

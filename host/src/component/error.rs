@@ -1,0 +1,162 @@
+//! Why a file is not a component that the host can run, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+use dynhost_graph::definition::DefinitionError;
+
+use super::{OP_PACKAGE, WASI_PACKAGES};
+use crate::wit::{OP, SchemaError};
+
+/// Why a file is not a component that the host can run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComponentError {
+    /// The file cannot be read.
+    #[error("component `{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file's digest is not the one that the manifest pins.
+    #[error("component `{}` is not the one that the manifest pins: its SHA-256 is {found}, pinned is {pinned}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// The digest of the file.
+        found: String,
+        /// The digest in the manifest.
+        pinned: String,
+    },
+    /// The file is not WebAssembly at all.
+    #[error("`{}` is not WebAssembly: {found}", path.display())]
+    NotWasm {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+    },
+    /// A core module that does not say which world it implements.
+    #[error("`{}` is a core module without a component-type section", path.display())]
+    NoComponentType {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The bytes are not valid WebAssembly, or use a feature that is not offered.
+    #[error("component `{}` cannot be compiled", path.display())]
+    Compile {
+        /// The file.
+        path: PathBuf,
+        /// What the compiler said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A component for something else.
+    #[error("component `{}` is made for another world: it does not export `{OP}`", path.display())]
+    OtherWorld {
+        /// The file.
+        path: PathBuf,
+        /// What it does export.
+        exports: Vec<String>,
+    },
+    /// Imports that the host does not have (`semantics.md` rule 6).
+    #[error("component `{}` imports {}, which this host does not have", path.display(), quoted(imports))]
+    UnknownImports {
+        /// The file.
+        path: PathBuf,
+        /// The imports.
+        imports: Vec<String>,
+    },
+    /// The imports or exports have other types than the interface says.
+    #[error("component `{}` does not fit the interface `dynhost:op@0.1.0`", path.display())]
+    Interface {
+        /// The file.
+        path: PathBuf,
+        /// Where it differs.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Its `describe` failed.
+    #[error("component `{}` does not describe its ops: {why}", path.display())]
+    Describe {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        why: String,
+    },
+    /// Its description is malformed.
+    #[error("component `{}` describes its ops wrongly", path.display())]
+    Definition {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: DefinitionError,
+    },
+    /// A schema in its description is malformed.
+    #[error("component `{}` describes its ops wrongly", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: SchemaError,
+    },
+}
+
+impl ComponentError {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. }
+            | Self::Digest { path, .. }
+            | Self::NotWasm { path, .. }
+            | Self::NoComponentType { path, .. }
+            | Self::Compile { path, .. }
+            | Self::OtherWorld { path, .. }
+            | Self::UnknownImports { path, .. }
+            | Self::Interface { path, .. }
+            | Self::Describe { path, .. }
+            | Self::Definition { path, .. }
+            | Self::Schema { path, .. } => path,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => Some(
+                "check the path, which is relative to the manifest; a component with a `build` \
+                 command is built by `dynhost build`"
+                    .to_owned(),
+            ),
+            Self::Digest { .. } => {
+                Some("if the new file is what you want, put its digest in the manifest".to_owned())
+            }
+            Self::NotWasm { .. } => Some(
+                "an op is a WebAssembly component, such as `cargo build --release --target \
+                 wasm32-wasip2` makes from a crate that uses the SDK"
+                    .to_owned(),
+            ),
+            Self::NoComponentType { .. } => Some(
+                "build it with an SDK or with wit-bindgen for the world `dynhost:op/component`, or \
+                 run `wasm-tools component embed wit/ MODULE.wasm --world component -o OUT.wasm`"
+                    .to_owned(),
+            ),
+            Self::OtherWorld { exports, .. } => Some(format!(
+                "it exports {}; build it for the world `dynhost:op/component`",
+                if exports.is_empty() { "nothing".to_owned() } else { quoted(exports) }
+            )),
+            Self::UnknownImports { .. } => Some(format!(
+                "offered are `{OP_PACKAGE}*` and WASI 0.2: {}",
+                quoted(&WASI_PACKAGES.map(|package| format!("{package}*")))
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,157 @@
+//! Several runs on a host, several hosts in a process, and hosts that go while their runs are under way.
+
+use std::time::{Duration, Instant};
+
+use dynhost::graph::event::{Event, RunStatus};
+use serde_json::json;
+
+use crate::job::{Job, Watched, block_on, is_start, new_host, watch};
+
+const SUM: &str = r#"
+params.n.type = "integer"
+nodes.numbers = { op = "basics/numbers", inputs.n.param = "n" }
+nodes.double = { op = "basics/multiply_by_two", inputs.x.map = "numbers" }
+nodes.sum = { op = "basics/sum", inputs.numbers.collect = "double" }
+outputs.sum.from = "sum"
+"#;
+
+fn sum(n: u64) -> Option<serde_json::Value> {
+    Some(json!(n * n.saturating_sub(1)))
+}
+
+/// Runs on one host do not see each other, and their ids differ.
+#[test]
+fn many_runs_on_one_host() {
+    let rans = block_on(async {
+        let runs: Vec<_> = (0..40)
+            .map(|n| tokio::spawn(watch(Job::new(SUM).param("n", json!(n * 20)).start())))
+            .collect();
+        let mut rans = Vec::new();
+        for run in runs {
+            rans.push(run.await.expect("the test does not panic"));
+        }
+        rans
+    });
+    let mut ids = Vec::new();
+    for (n, ran) in (0..).zip(rans) {
+        assert_eq!(ran.output("sum"), sum(n * 20));
+        ids.push(ran.result.run);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 40);
+}
+
+/// A run of loops does not keep another run on the same host from its turn.
+#[test]
+fn a_run_of_loops_does_not_starve_another() {
+    block_on(async {
+        let loops = Job::new(
+            r#"
+nodes.numbers = { op = "basics/numbers", inputs.n.value = 20 }
+nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers" }
+"#,
+        )
+        .max_concurrency(20);
+        let mut watched = Watched::new(loops.start());
+        watched.until(6, is_start).await;
+        let ran = watch(Job::new(SUM).param("n", json!(100)).start()).await;
+        assert_eq!(ran.output("sum"), sum(100));
+        watched.run.cancel();
+        assert_eq!(watched.ended().await.status(), RunStatus::Cancelled);
+    });
+}
+
+/// A job that is prepared once runs any number of times, and gives the same each time.
+#[test]
+fn a_prepared_job_runs_again() {
+    let host = new_host(2);
+    let job = Job::new(SUM).param("n", json!(50)).host(&host);
+    let prepared = job.prepare();
+    block_on(async {
+        for _ in 0..5 {
+            let ran = watch(host.start(&prepared, dynhost::RunOptions::default())).await;
+            assert_eq!(ran.output("sum"), sum(50));
+        }
+    });
+}
+
+/// Two hosts in one process, each with its own workers.
+#[test]
+fn two_hosts_in_one_process() {
+    let hosts = [new_host(1), new_host(2)];
+    block_on(async {
+        let runs = hosts.each_ref().map(|host| {
+            tokio::spawn(watch(Job::new(SUM).param("n", json!(2000)).host(host).start()))
+        });
+        for run in runs {
+            assert_eq!(run.await.expect("no panic").output("sum"), sum(2000));
+        }
+    });
+    assert_eq!(hosts.map(|host| host.workers()), [1, 2]);
+}
+
+/// A run keeps what it needs of its host.
+#[test]
+fn a_run_outlives_the_handle_on_its_host() {
+    let host = new_host(2);
+    let ran = block_on(async {
+        let run = Job::new(SUM).param("n", json!(3000)).host(&host).start();
+        drop(host);
+        watch(run).await
+    });
+    assert_eq!(ran.output("sum"), sum(3000));
+}
+
+/// A run that is cancelled after its host's last handle is gone still ends.
+#[test]
+fn a_run_is_cancelled_without_the_handle_on_its_host() {
+    let host = new_host(2);
+    let job = Job::new(r#"nodes.loop.op = "hostile/loop""#).host(&host);
+    let ran = block_on(async {
+        let mut watched = Watched::new(job.start());
+        drop((job, host));
+        watched.until(1, is_start).await;
+        watched.run.cancel();
+        watched.ended().await
+    });
+    assert_eq!(ran.status(), RunStatus::Cancelled);
+}
+
+/// When the runtime goes, its runs go, and the host serves others.
+#[test]
+fn a_host_outlives_the_runtime_of_its_runs() {
+    let host = new_host(1);
+    let job = Job::new(r#"nodes.loop.op = "hostile/loop""#).host(&host);
+    let run = block_on(async {
+        let mut watched = Watched::new(job.start());
+        watched.until(1, is_start).await;
+        watched.run
+    });
+    drop(run);
+    let ran = Job::new(SUM).param("n", json!(10)).host(&host).run();
+    assert_eq!(ran.output("sum"), sum(10));
+}
+
+/// A host whose threads have nothing to do any more is dropped at once.
+#[test]
+fn a_host_is_dropped() {
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let host = new_host(4);
+        Job::new(SUM).param("n", json!(3)).host(&host).run().succeeded();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}
+
+/// Guests run on the host's threads: a runtime that is blocked for a while only sees them later.
+#[test]
+fn a_runtime_with_many_threads_serves_too() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime can be built");
+    let ran = runtime.block_on(async {
+        watch(Job::new(SUM).param("n", json!(2500)).start()).await
+    });
+    assert_eq!(ran.output("sum"), sum(2500));
+    assert!(matches!(ran.events.last(), Some(Event::RunFinished { .. })));
+}

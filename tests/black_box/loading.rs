@@ -1,0 +1,188 @@
+//! Files that are no component of ops, each refused with what it is and what to do (`semantics.md` rule 6).
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use dynhost::ComponentError;
+use tempfile::{TempDir, tempdir};
+
+use crate::job::{component, host};
+
+/// Loads these bytes, which is refused: the words, the deepest cause, and what to do.
+fn refused(bytes: &[u8]) -> (ComponentError, String, String) {
+    let (_folder, path) = file(bytes);
+    let error = host().load(&path).expect_err("the file is refused");
+    let words = error.to_string().replace(path.to_str().expect("the path is UTF-8"), "FILE");
+    let mut cause: &dyn Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let cause = cause.to_string();
+    (error, words, cause)
+}
+
+fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("op.wasm");
+    fs::write(&path, bytes).expect("a file");
+    (folder, path)
+}
+
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("the text is right")
+}
+
+#[test]
+fn a_missing_file_is_refused() {
+    let error = host().load("/no/such/op.wasm".as_ref()).expect_err("there is no such file");
+    assert_eq!(error.to_string(), "component `/no/such/op.wasm` cannot be read");
+    assert!(error.help().is_some_and(|help| help.contains("dynhost build")));
+    assert!(error.source().is_some_and(|cause| cause.to_string().contains("No such file")));
+}
+
+#[test]
+fn what_is_no_wasm_is_refused() {
+    for (bytes, found) in [
+        (&b"[job]\nname = \"x\"\n"[..], "it is a text file that begins with \"[job]\""),
+        (b"", "it is empty"),
+        (b"\x7fELF\x02\x01\xff", "it begins with the bytes 7f454c46"),
+        (b"\0asm\x02\0\0\0", "it is of an unknown version of the binary format"),
+        (b"\0as", "it is a text file that begins with \"\\0as\""),
+    ] {
+        let (error, words, _) = refused(bytes);
+        assert_eq!(words, format!("`FILE` is not WebAssembly: {found}"));
+        assert!(error.help().is_some_and(|help| help.contains("wasm32-wasip2")), "{error:?}");
+    }
+}
+
+/// The text form of WebAssembly is text.
+#[test]
+fn the_text_form_is_refused() {
+    let (_, words, _) = refused(b"(component)");
+    assert_eq!(
+        words,
+        "`FILE` is not WebAssembly: it is a text file that begins with \"(component)\""
+    );
+}
+
+#[test]
+fn a_core_module_without_its_section_is_refused() {
+    let (error, words, _) = refused(&wat("(module (func (export \"run\")))"));
+    assert_eq!(words, "`FILE` is a core module without a component-type section");
+    assert!(error.help().is_some_and(|help| help.contains("wasm-tools component embed")));
+}
+
+#[test]
+fn a_component_for_another_world_is_refused() {
+    for (text, help) in [
+        ("(component)", "it exports nothing; build it for the world `dynhost:op/component`"),
+        (
+            "(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))",
+            "it exports `wasi:cli/run@0.2.0`; build it for the world `dynhost:op/component`",
+        ),
+        (
+            "(component (instance $i) (export \"dynhost:op/op@9.0.0\" (instance $i)))",
+            "it exports `dynhost:op/op@9.0.0`; build it for the world `dynhost:op/component`",
+        ),
+    ] {
+        let (error, words, _) = refused(&wat(text));
+        assert_eq!(
+            words,
+            "component `FILE` is made for another world: it does not export `dynhost:op/op@0.1.0`"
+        );
+        assert_eq!(error.help().as_deref(), Some(help));
+    }
+}
+
+#[test]
+fn unknown_imports_are_refused() {
+    let (error, words, _) = refused(&wat(r#"
+        (component
+            (import "wasi:http/types@0.2.0" (instance))
+            (import "acme:gpu/device" (instance))
+            (import "wasi:io/poll@0.2.0" (instance))
+            (instance $i)
+            (export "dynhost:op/op@0.1.0" (instance $i)))
+    "#));
+    assert_eq!(
+        words,
+        "component `FILE` imports `wasi:http/types@0.2.0`, `acme:gpu/device`, which this host does not have"
+    );
+    assert!(error.help().is_some_and(|help| help.contains("`wasi:filesystem/*`")));
+}
+
+#[test]
+fn an_interface_of_another_shape_is_refused() {
+    let (_, words, cause) = refused(&wat(
+        "(component (instance $i) (export \"dynhost:op/op@0.1.0\" (instance $i)))",
+    ));
+    assert_eq!(words, "component `FILE` does not fit the interface `dynhost:op@0.1.0`");
+    assert_eq!(cause, "`dynhost:op/op@0.1.0` has no `run`");
+    let (_, words, cause) = refused(&wat(r#"
+        (component
+            (import "dynhost:op/step@0.1.0" (instance (export "attempt" (func (result string)))))
+            (core module $m (func (export "f")))
+            (core instance $c (instantiate $m))
+            (func $f (canon lift (core func $c "f")))
+            (instance $i (export "run" (func $f)) (export "describe" (func $f)))
+            (export "dynhost:op/op@0.1.0" (instance $i)))
+    "#));
+    assert_eq!(words, "component `FILE` does not fit the interface `dynhost:op@0.1.0`");
+    assert!(!cause.is_empty(), "{cause}");
+}
+
+/// What a component exports is checked when it is loaded, not when its first step runs.
+#[test]
+fn functions_of_another_type_are_refused() {
+    let (_, words, _) = refused(&wat(r#"
+        (component
+            (core module $m (func (export "f")))
+            (core instance $c (instantiate $m))
+            (func $f (canon lift (core func $c "f")))
+            (instance $i (export "run" (func $f)) (export "describe" (func $f)))
+            (export "dynhost:op/op@0.1.0" (instance $i)))
+    "#));
+    assert_eq!(words, "component `FILE` does not fit the interface `dynhost:op@0.1.0`");
+}
+
+#[test]
+fn a_truncated_file_is_refused() {
+    for (name, words) in [
+        ("files", "component `FILE` cannot be compiled"),
+        ("basics", "component `FILE` cannot be compiled"),
+    ] {
+        let bytes = fs::read(component(name)).expect("it was built");
+        for length in [9, bytes.len() / 2, bytes.len() - 1] {
+            let (_, found, cause) = refused(&bytes[..length]);
+            assert_eq!(found, words, "{name}, {length} bytes: {cause}");
+        }
+    }
+}
+
+/// A component and a core module with its section are both taken.
+#[test]
+fn what_cargo_builds_is_taken() {
+    for (name, pure, ops) in [("files", false, 3), ("basics", true, 27), ("pieces", true, 3)] {
+        let loaded = host().load(&component(name)).expect("it is a component of ops");
+        assert_eq!((loaded.is_pure(), loaded.ops().len()), (pure, ops), "{name}");
+        assert_eq!(loaded.digest().len(), 64);
+        assert_eq!(loaded.size(), fs::metadata(component(name)).expect("it is there").len());
+    }
+}
+
+#[test]
+fn a_digest_that_is_pinned_is_checked_first() {
+    let (_folder, path) = file(b"anything");
+    let pinned = "0".repeat(64);
+    let error = host().load_pinned(&path, &pinned).expect_err("the digest is another");
+    let ComponentError::Digest { found, pinned: said, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(found, "ee0874170b7f6f32b8c2ac9573c428d35b575270a66b757c2c0185d2bd09718d");
+    assert_eq!(*said, pinned);
+    assert!(error.help().is_some_and(|help| help.contains("put its digest in the manifest")));
+
+    let digest = host().load(&component("basics")).expect("it can be loaded").digest().to_owned();
+    for digest in [digest.clone(), digest.to_uppercase()] {
+        host().load_pinned(&component("basics"), &digest).expect("the digest is right");
+    }
+}
