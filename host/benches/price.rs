@@ -66,7 +66,7 @@ const CASES: [Case; 6] = [
         workers: 2,
         clones: 1_000,
         op: "sleepless",
-        input: Feed::Number(600_000),
+        input: Feed::Number(8_000_000),
     },
     Case { name: "clones-10k", workers: 2, clones: 10_000, op: "trivial", input: Feed::Blob(100) },
     Case {
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     let wasm = ops::build()?;
     if !json {
-        println!("{:<18} {:>10} {:>12} {:>7}  spread", "case", "floor µs", "dynhost µs", "ratio");
+        println!("case               floor µs  dynhost µs  ratio  spread     CPU ratio");
     }
     for case in &CASES {
         if wanted.is_empty() || wanted.iter().any(|name| *name == case.name) {
@@ -95,9 +95,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// What a round took for each clone, in microseconds.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: f64,
+    /// Of all threads of the process.
+    cpu: f64,
+}
+
 struct Measured {
-    floor: Vec<f64>,
-    dynhost: Vec<f64>,
+    floor: Vec<Took>,
+    dynhost: Vec<Took>,
 }
 
 fn measure(case: &Case, wasm: &Path) -> Result<Measured, Box<dyn std::error::Error>> {
@@ -108,30 +116,54 @@ fn measure(case: &Case, wasm: &Path) -> Result<Measured, Box<dyn std::error::Err
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
     let mut measured = Measured { floor: Vec::new(), dynhost: Vec::new() };
     for round in 0..=ROUNDS {
-        let bare = floor.run(case)?;
-        let ours = runtime.block_on(run(&host, &job, case))?;
+        let begun = Begun::now();
+        floor.run(case)?;
+        let bare = begun.took(case.clones);
+        let begun = Begun::now();
+        runtime.block_on(run(&host, &job, case))?;
+        let ours = begun.took(case.clones);
         // The first round warms caches and pools.
         if round > 0 {
-            measured.floor.push(per_clone(bare, case.clones));
-            measured.dynhost.push(per_clone(ours, case.clones));
+            measured.floor.push(bare);
+            measured.dynhost.push(ours);
         }
     }
     Ok(measured)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
-fn per_clone(took: Duration, clones: u64) -> f64 {
-    took.as_secs_f64() * 1e6 / clones as f64
+struct Begun {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Begun {
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu_time() }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    fn took(&self, clones: u64) -> Took {
+        let each = |took: Duration| took.as_secs_f64() * 1e6 / clones as f64;
+        Took { wall: each(self.wall.elapsed()), cpu: each(cpu_time().saturating_sub(self.cpu)) }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 impl Measured {
     fn print(&self, case: &Case, json: bool) {
-        let mut ratios: Vec<f64> =
-            self.dynhost.iter().zip(&self.floor).map(|(ours, floor)| ours / floor).collect();
-        ratios.sort_by(f64::total_cmp);
-        let ratio = ratios[ratios.len() / 2];
-        let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
-        let (floor, ours) = (median(&self.floor), median(&self.dynhost));
+        let ratios = |of: fn(&Took) -> f64| {
+            let pairs = self.dynhost.iter().zip(&self.floor);
+            sorted(pairs.map(|(ours, floor)| of(ours) / of(floor)))
+        };
+        let wall = ratios(|took| took.wall);
+        let cpu = median(&ratios(|took| took.cpu));
+        let (ratio, least, most) = (median(&wall), wall[0], wall[wall.len() - 1]);
+        let floor = median(&sorted(self.floor.iter().map(|took| took.wall)));
+        let ours = median(&sorted(self.dynhost.iter().map(|took| took.wall)));
         if json {
             let line = json!({
                 "case": case.name,
@@ -139,13 +171,14 @@ impl Measured {
                 "dynhost_us": round(ours),
                 "ratio": round(ratio),
                 "spread": [round(least), round(most)],
+                "cpu_ratio": round(cpu),
                 "clones": case.clones,
                 "workers": case.workers,
             });
             println!("{line}");
         } else {
             println!(
-                "{:<18} {floor:>10.2} {ours:>12.2} {ratio:>7.2}  {least:.2}–{most:.2}",
+                "{:<18} {floor:>8.2} {ours:>11.2} {ratio:>6.2}  {least:.2}–{most:.2} {cpu:>10.2}",
                 case.name
             );
         }
@@ -156,10 +189,14 @@ fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
 }
 
 // ---- dynhost ----
@@ -192,14 +229,12 @@ async fn run(
     host: &Host,
     job: &PreparedJob,
     case: &Case,
-) -> Result<Duration, Box<dyn std::error::Error>> {
-    let begun = Instant::now();
+) -> Result<(), Box<dyn std::error::Error>> {
     let result = host.start(job, RunOptions::default()).finished().await?;
-    let took = begun.elapsed();
     if result.steps.succeeded != case.clones + 1 {
         return Err(format!("{:?} {:?}", result.steps, result.failures.first()).into());
     }
-    Ok(took)
+    Ok(())
 }
 
 // ---- the floor ----
@@ -309,16 +344,14 @@ impl Floor {
     }
 
     /// Runs all clones of a case, an equal part on each thread.
-    fn run(&self, case: &Case) -> wasmtime::Result<Duration> {
-        let begun = Instant::now();
+    fn run(&self, case: &Case) -> wasmtime::Result<()> {
         std::thread::scope(|scope| {
             let part = || self.clones(case, case.clones / u64::from(case.workers));
             let threads: Vec<_> = (0..case.workers).map(|_| scope.spawn(part)).collect();
             threads.into_iter().try_for_each(|thread| {
                 thread.join().unwrap_or_else(|_| Err(wasmtime::Error::msg("the loop panicked")))
             })
-        })?;
-        Ok(begun.elapsed())
+        })
     }
 
     fn clones(&self, case: &Case, count: u64) -> wasmtime::Result<()> {

@@ -3,8 +3,8 @@
 //! Loading compiled code is as trusting as running it, so only files that this host wrote are
 //! ever loaded: the folder and each file must belong to the user and be closed to writers other than
 //! the user. A file is named by the digest of the component and by everything of the engine that the
-//! code depends on. The cache only ever saves time: whatever goes wrong, the component is
-//! compiled.
+//! code depends on, and ends with a checksum, because wasmtime does not notice a damaged instruction.
+//! The cache only ever saves time: whatever goes wrong, the component is compiled.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,8 +12,12 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// Bytes of the SHA-256 at the end of a file.
+const CHECKSUM: usize = 32;
 
 /// A folder of compiled code.
 #[derive(Debug)]
@@ -43,19 +47,25 @@ impl CodeCache {
         if !metadata.is_file() || !is_private(&metadata) {
             return None;
         }
+        let bytes = fs::read(&file).ok()?;
+        let (code, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
+        if Sha256::digest(code).as_slice() != checksum {
+            return None;
+        }
         #[expect(
             unsafe_code,
             reason = "the file was written by `write` below: it lies in a folder that only this \
-                      user can write to, and wasmtime checks that it fits the engine"
+                      user can write to, it is whole, and wasmtime checks that it fits the engine"
         )]
         unsafe {
-            Component::deserialize_file(engine, &file).ok()
+            Component::deserialize(engine, code).ok()
         }
     }
 
     /// Keeps compiled code for later. A reader never sees a part of it.
     pub(crate) fn write(&self, engine: &Engine, digest: &str, code: &Component) {
         let Ok(bytes) = code.serialize() else { return };
+        let checksum = Sha256::digest(&bytes);
         let file = self.file(engine, digest);
         let partial = file.with_extension(format!("{}.partial", std::process::id()));
         let written = fs::OpenOptions::new()
@@ -64,7 +74,7 @@ impl CodeCache {
             .truncate(true)
             .mode(0o600)
             .open(&partial)
-            .and_then(|mut out| out.write_all(&bytes))
+            .and_then(|mut out| out.write_all(&bytes).and_then(|()| out.write_all(&checksum)))
             .and_then(|()| fs::rename(&partial, &file));
         if written.is_err() {
             let _ = fs::remove_file(&partial);

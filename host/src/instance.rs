@@ -191,8 +191,16 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
     };
     let mut store = new_store(code, &attempt, Box::new(Nobody)).map_err(wasmtime::Error::msg)?;
     let instance = code.pre.instantiate_async(&mut store).await?;
-    let describe =
-        instance.get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut store, &code.describe)?;
+    let misfit = |name: &str, error: wasmtime::Error| {
+        let why = error.root_cause();
+        wasmtime::Error::msg(format!("its `{name}` has another type than the interface: {why}"))
+    };
+    instance
+        .get_typed_func::<RunParams<'_>, RunResults>(&mut store, &code.run)
+        .map_err(|error| misfit("run", error))?;
+    let describe = instance
+        .get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut store, &code.describe)
+        .map_err(|error| misfit("describe", error))?;
     let (definitions,) = describe.call_async(&mut store, ()).await?;
     Ok(definitions)
 }
@@ -231,17 +239,17 @@ fn new_store(
     Ok(store)
 }
 
+/// What `op.run` takes and gives.
+type RunParams<'a> = (&'a str, &'a [(&'a str, InputIn<'a>)]);
+type RunResults = (Result<Vec<OutputOut>, FailureOut>,);
+
 async fn call(
     code: &Linked,
     attempt: &Attempt<'_>,
     store: &mut Store<State>,
 ) -> wasmtime::Result<Result<Vec<OutputOut>, FailureOut>> {
     let instance = code.pre.instantiate_async(&mut *store).await?;
-    let run = instance
-        .get_typed_func::<(&str, &[(&str, InputIn<'_>)]), (Result<Vec<OutputOut>, FailureOut>,)>(
-            &mut *store,
-            &code.run,
-        )?;
+    let run = instance.get_typed_func::<RunParams<'_>, RunResults>(&mut *store, &code.run)?;
     let definitions = &attempt.op.inputs;
     let mut inputs = Vec::with_capacity(definitions.len());
     for (definition, input) in definitions.iter().zip(attempt.inputs) {
@@ -324,7 +332,8 @@ fn trapped(error: &wasmtime::Error, meter: &Meter, limits: &StepLimits) -> Failu
 /// The reason of a trap on one line, then where in the guest it happened, innermost first.
 fn trap_in_words(error: &wasmtime::Error) -> String {
     const FRAMES: usize = 12;
-    let mut words = error.root_cause().to_string();
+    let cause = error.root_cause().to_string();
+    let mut words = cause.strip_prefix("wasm trap: ").unwrap_or(&cause).to_owned();
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
         for frame in backtrace.frames().iter().take(FRAMES) {
             if let Some(name) = frame.func_name() {

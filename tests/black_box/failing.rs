@@ -163,17 +163,17 @@ retry = { max_attempts = 2, delay = "1ms" }
 fn traps_and_limits_are_retried_where_they_are_named() {
     let attempts = |op: &str, on: &str| {
         let ran = run(&format!(
-            "[nodes.bad]\nop = \"hostile/{op}\"\ntimeout = \"50ms\"\nretry = {{ max_attempts = 2{on} }}"
+            "[nodes.bad]\nop = \"{op}\"\ntimeout = \"50ms\"\nretry = {{ max_attempts = 2{on} }}"
         ));
         assert_eq!(ran.status(), RunStatus::Failed);
         failed_attempts(&ran, "bad").len()
     };
-    assert_eq!(attempts("trap", ""), 1);
-    assert_eq!(attempts("trap", ", on = [\"trap\"]"), 2);
-    assert_eq!(attempts("recurse", ""), 1);
-    assert_eq!(attempts("recurse", ", on = [\"limit\"]"), 2);
-    assert_eq!(attempts("loop", ""), 2);
-    assert_eq!(attempts("loop", ", on = [\"transient\"]"), 1);
+    assert_eq!(attempts("hostile/trap", ""), 1);
+    assert_eq!(attempts("hostile/trap", ", on = [\"trap\"]"), 2);
+    assert_eq!(attempts("odd/deep", ""), 1);
+    assert_eq!(attempts("odd/deep", ", on = [\"limit\"]"), 2);
+    assert_eq!(attempts("hostile/loop", ""), 2);
+    assert_eq!(attempts("hostile/loop", ", on = [\"transient\"]"), 1);
 }
 
 /// `semantics.md` rule 16: retries are per clone.

@@ -214,12 +214,18 @@ fn a_memory_limit_below_the_start_is_met_at_once() {
     assert_eq!((kind, value), (LimitKind::Memory, 65536));
 }
 
-/// The stack of a guest ends.
+/// The stack of a guest ends: that of its frames, which the host bounds, or before that the part of its
+/// own memory which its compiler uses as a stack, at whose end there is nothing.
 #[test]
-fn recursion_without_end_meets_the_stack_limit() {
-    let (kind, _, words) = limit("recurse", "");
-    assert_eq!(kind, LimitKind::Stack);
-    assert_eq!(words, "the stack limit of 512 KiB was exceeded");
+fn recursion_without_end_is_stopped() {
+    let ran = beside_others("recurse", "");
+    assert_eq!(ran.failure("bad[0]").to_string(), "the guest trapped: out of bounds memory access");
+    let ran = run(r#"nodes.deep.op = "odd/deep""#);
+    let words = "the stack limit of 512 KiB was exceeded".to_owned();
+    assert_eq!(ran.failures(), [("deep".to_owned(), words)]);
+    assert!(
+        matches!(ran.failure("deep"), Failure::LimitExceeded { limit: LimitKind::Stack, .. })
+    );
 }
 
 /// The limit on fuel, from the manifest.

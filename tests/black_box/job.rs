@@ -68,10 +68,10 @@ pub(crate) fn run(nodes: &str) -> Ran {
 
 impl Job {
     pub(crate) fn new(nodes: &str) -> Self {
-        let mut text = "[job]\nname = \"test\"\n\n[components]\n".to_owned();
+        let mut text = "job.name = \"test\"\n".to_owned();
         for (name, ..) in COMPONENTS {
             if nodes.contains(&format!("\"{name}/")) {
-                text.push_str(&format!("{name} = {:?}\n", component(name)));
+                text.push_str(&format!("components.{name} = {:?}\n", component(name)));
             }
         }
         text.push_str(nodes);

@@ -143,7 +143,11 @@ fn functions_of_another_type_are_refused() {
             (instance $i (export "run" (func $f)) (export "describe" (func $f)))
             (export "dynhost:op/op@0.1.0" (instance $i)))
     "#));
-    assert_eq!(words, "component `FILE` does not fit the interface `dynhost:op@0.1.0`");
+    assert_eq!(
+        words,
+        "component `FILE` does not describe its ops: its `run` has another type than the interface: \
+         expected 2-tuple, found 0-tuple"
+    );
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn a_grant_on_a_missing_folder_is_refused() {
             "[nodes.list]\nop = \"files/files_in_directory\"\nconfig.recursive = true\ngrants.fs = [{{ host = {host:?}, guest = \"/data\", access = \"read\" }}]\n"
         ));
         let error = job.try_prepare().expect_err("the grant is refused").to_string();
-        let expected = format!("test.toml:9:24: the granted folder `{}` {why}\n  help: ", host.display());
+        let expected = format!("test.toml:6:23: the granted folder `{}` {why}\n  help: ", host.display());
         assert!(error.starts_with(&expected), "{error}");
     }
 }

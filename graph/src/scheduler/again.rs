@@ -15,6 +15,9 @@ impl Scheduler {
             let mut values = std::mem::take(&mut fan_out.values).into_iter();
             let mut frames = std::mem::take(&mut fan_out.frames);
             fan_out.elements = 0;
+            for next in fan_out.leaving.values_mut().filter_map(|leaving| leaving.next.as_mut()) {
+                next.ordinal = STALE;
+            }
             let mut given: Vec<_> = fan_out
                 .fan_ins
                 .iter_mut()
@@ -59,6 +62,12 @@ impl Scheduler {
             state.ended += u32::from(given != Given::Pending);
             state.given.push(given);
         }
+        let next = fan_out.leaving.get_mut(emission.key).and_then(|leaving| leaving.next.as_mut());
+        if let Some(next) = next {
+            next.ordinal = ordinal;
+            next.attempt = emission.attempt;
+            return self.wiring.scopes[scope.index()].eager > 0;
+        }
         let Some(alive) = stale.frame else { return false };
         fan_out.frames.insert(ordinal, alive);
         let inner = self.frame_mut(alive);
@@ -86,7 +95,14 @@ impl Scheduler {
         alive: Option<FrameIndex>,
         actions: &mut Vec<Action>,
     ) {
-        let failures = self.fan_out_mut(frame, scope).failures.remove(key);
+        let fan_out = self.fan_out_mut(frame, scope);
+        if let Some(leaving) = fan_out.leaving.get_mut(key) {
+            fan_out.live -= u32::from(leaving.next.take().is_some());
+        }
+        if alive.is_some() {
+            fan_out.leaving.entry(key.clone()).or_default().frames += 1;
+        }
+        let failures = fan_out.failures.remove(key);
         for place in failures.into_iter().flatten() {
             if let Some((_, node)) = self.failed[place as usize].take() {
                 self.failed_by_node[node.index()] -= 1;
@@ -97,6 +113,48 @@ impl Scheduler {
             self.discard(alive, actions);
         }
         self.part_dropped(frame, scope, key, actions);
+        if let Some(alive) = alive
+            && let Some(repeated) = self.fan_out_mut(frame, scope).repeated.as_deref_mut()
+            && repeated.held.remove(&alive)
+        {
+            self.let_go(alive, actions);
+        }
+    }
+
+    /// A dropped frame is gone: the one that follows it can be made.
+    pub(super) fn left(
+        &mut self,
+        frame: FrameIndex,
+        scope: ScopeId,
+        key: &MappingKey,
+        actions: &mut Vec<Action>,
+    ) {
+        let fan_out = self.fan_out_mut(frame, scope);
+        let Some(leaving) = fan_out.leaving.get_mut(key) else { return };
+        leaving.frames -= 1;
+        if leaving.frames > 0 {
+            return;
+        }
+        let next = fan_out.leaving.remove(key).and_then(|leaving| leaving.next);
+        if let Some(next) = next {
+            fan_out.live -= 1;
+            self.add_to_fan_out(*next, actions);
+            self.close_for_others_if_due(frame, scope, actions);
+        }
+    }
+
+    /// Makes no more frames in a fan-out that is dropped.
+    fn forget_next(&mut self, frame: FrameIndex, scope: ScopeId, actions: &mut Vec<Action>) {
+        let fan_out = self.fan_out_mut(frame, scope);
+        let mut forgotten = 0;
+        for leaving in fan_out.leaving.values_mut() {
+            forgotten += u32::from(leaving.next.take().is_some());
+        }
+        if forgotten > 0 {
+            fan_out.live -= forgotten;
+            self.close_for_others_if_due(frame, scope, actions);
+            self.end_fan_out_if_due(frame, scope, actions);
+        }
     }
 
     /// Ends all in a frame that has not begun, and interrupts what has.
@@ -111,6 +169,7 @@ impl Scheduler {
                 self.discard(inner, actions);
             }
             let child = self.wiring.scopes[scope.index()].children[slot];
+            self.forget_next(frame, child, actions);
             let meets = !self.wiring.scopes[child.index()].parts.is_empty();
             if meets && self.fan_out(frame, child).closing == Closing::Open {
                 self.close_meeting(frame, child, Closing::Skipped, actions);

@@ -88,7 +88,13 @@ impl Scheduler {
             attempt: emission.attempt,
             parts: Box::default(),
         };
-        self.add_to_fan_out(new, actions);
+        let fan_out = self.fan_out_mut(frame, scope);
+        if let Some(leaving) = fan_out.leaving.get_mut(key) {
+            leaving.next = Some(Box::new(new));
+            fan_out.live += 1;
+        } else {
+            self.add_to_fan_out(new, actions);
+        }
         waited_for
     }
 
@@ -236,8 +242,9 @@ impl Scheduler {
             Phase::Blocked(by) => Closing::Blocked(by),
             _ => Closing::Blocked(node),
         };
-        self.close_fan_outs(frame, node, closing, actions);
+        // Before frames are made that find the step ended.
         self.tell_readers(frame, Dependency::Step(node));
+        self.close_fan_outs(frame, node, closing, actions);
         for slot in 0..self.wiring.nodes[node.index()].fan_ins.len() {
             let fan_in = self.wiring.nodes[node.index()].fan_ins[slot];
             let given = self.given_by(frame, node, fan_in);

@@ -1,9 +1,10 @@
 //! The state of one frame: one element of a fan-out, with all the steps that run for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Collection;
+use super::tree::NewFrame;
 use crate::job::{NodeId, ScopeId};
 use crate::name::{KeyPath, MappingKey};
 use crate::value::Value;
@@ -140,6 +141,8 @@ pub(super) struct FanOut {
     pub(super) failures: BTreeMap<MappingKey, Vec<u32>>,
     /// What a failed attempt emitted and the current one has not emitted yet.
     pub(super) stale: BTreeMap<MappingKey, Stale>,
+    /// Dropped frames in which something still runs.
+    pub(super) leaving: BTreeMap<MappingKey, Leaving>,
     /// Present where the elements are made of those of other fan-outs.
     pub(super) meeting: Option<Box<Meeting>>,
     /// Present where the elements are repeated in frames that may yet come.
@@ -161,9 +164,15 @@ impl FanOut {
                 .collect(),
             failures: BTreeMap::new(),
             stale: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             meeting: meets.then(Box::default),
             repeated: None,
         }
+    }
+
+    /// Whether a frame is still to be made for an element that has been emitted.
+    pub(super) fn is_behind(&self) -> bool {
+        self.leaving.values().any(|leaving| leaving.next.is_some())
     }
 
     /// The frames that are alive, stale ones included.
@@ -195,7 +204,15 @@ pub(super) struct Met {
 pub(super) struct Repeated {
     /// The fan-outs not yet closed that may bring frames to repeat these in.
     pub(super) open: u32,
-    pub(super) held: Vec<FrameIndex>,
+    pub(super) held: BTreeSet<FrameIndex>,
+}
+
+/// Frames of one key that were dropped while something ran in them. The frame of the same key
+/// that follows waits for them, so that two steps of one name never run at once.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    pub(super) frames: u32,
+    pub(super) next: Option<Box<NewFrame>>,
 }
 
 /// An element of an earlier attempt, waiting to be emitted again (`semantics.md` rule 17).

@@ -7,7 +7,7 @@
 //! one may still be made. No back-pressure comes from a meeting: what the parts emit in
 //! different orders has to wait for its counterpart somewhere.
 
-use super::frame::{Closing, FrameIndex, Given, Met};
+use super::frame::{Closing, FrameIndex, Given, Met, STALE};
 use super::tree::NewFrame;
 use super::{Action, Scheduler};
 use crate::event::{Failure, SkipReason};
@@ -19,15 +19,20 @@ impl Scheduler {
     pub(super) fn add_to_fan_out(&mut self, new: NewFrame, actions: &mut Vec<Action>) {
         let (parent, scope, ordinal) = (new.parent, new.scope, new.ordinal);
         let frame = self.add_frame(new);
+        let key = self.frame(frame).keys.last().cloned();
         let fan_out = self.fan_out_mut(parent, scope);
-        fan_out.frames.insert(ordinal, frame);
         fan_out.live += 1;
+        if ordinal != STALE {
+            fan_out.frames.insert(ordinal, frame);
+        } else if let Some(stale) = key.and_then(|key| fan_out.stale.get_mut(&key)) {
+            stale.frame = Some(frame);
+        }
         // Without a node of its own it would be freed by the first that lets it go.
         self.hold(frame);
         if let Some(repeated) = self.fan_out_mut(parent, scope).repeated.as_deref_mut()
             && repeated.open > 0
         {
-            repeated.held.push(frame);
+            repeated.held.insert(frame);
             self.hold(frame);
         }
         for place in 0..self.wiring.scopes[scope.index()].meets.len() {
@@ -175,6 +180,9 @@ impl Scheduler {
         let mut closing = Closing::Complete;
         for &part in &self.wiring.scopes[scope.index()].parts {
             let holder = self.holder(frame, part);
+            if self.fan_out(holder, part).is_behind() {
+                return;
+            }
             closing = match (closing, self.fan_out(holder, part).closing) {
                 (_, Closing::Open) => return,
                 (Closing::Blocked(by), _) | (_, Closing::Blocked(by)) => Closing::Blocked(by),

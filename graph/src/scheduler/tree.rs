@@ -199,6 +199,21 @@ impl Scheduler {
             let fan_in = self.wiring.scopes[scope.index()].fan_ins[slot];
             self.settle_if_ended(frame, fan_in);
         }
+        self.close_for_others_if_due(frame, scope, actions);
+        self.end_fan_out_if_due(frame, scope, actions);
+    }
+
+    /// Tells what meets the elements of a fan-out that there are no more.
+    pub(super) fn close_for_others_if_due(
+        &mut self,
+        frame: FrameIndex,
+        scope: ScopeId,
+        actions: &mut Vec<Action>,
+    ) {
+        let fan_out = self.fan_out(frame, scope);
+        if fan_out.closing == Closing::Open || fan_out.is_behind() {
+            return;
+        }
         for way in 0..self.wiring.scopes[scope.index()].on_way_to.len() {
             let of = self.wiring.scopes[scope.index()].on_way_to[way];
             self.close_way(frame, of, actions);
@@ -210,7 +225,6 @@ impl Scheduler {
                 self.close_meeting_if_due(inside, meeting, actions);
             }
         }
-        self.end_fan_out_if_due(frame, scope, actions);
     }
 
     fn close_way(&mut self, frame: FrameIndex, of: ScopeId, actions: &mut Vec<Action>) {
@@ -288,6 +302,11 @@ impl Scheduler {
             fan_out.frames.remove(&freed.ordinal);
         } else if let Some(stale) = freed.keys.last().and_then(|key| fan_out.stale.get_mut(key)) {
             stale.frame = stale.frame.filter(|&other| other != frame);
+        }
+        if freed.discarded
+            && let Some(key) = freed.keys.last()
+        {
+            self.left(freed.parent, freed.scope, key, actions);
         }
         self.end_fan_out_if_due(freed.parent, freed.scope, actions);
         for &part in &freed.parts {

@@ -323,6 +323,8 @@ impl<'a> Run<'a> {
     fn begin(&mut self, dispatch: Dispatch) {
         let Dispatch { id, attempt, credit, .. } = dispatch;
         assert!(!self.cancelled, "{} begins after the cancel", dispatch.step);
+        let same = |out: &Out| out.dispatch.step == dispatch.step;
+        assert!(!self.out.values().any(same), "{} runs twice at once", dispatch.step);
         let before = self.attempts.insert(id, attempt).unwrap_or(0);
         assert_eq!(attempt, before + 1, "attempts at {}", dispatch.step);
         let op = &self.simulation.job.node(id.node()).op;

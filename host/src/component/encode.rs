@@ -18,21 +18,26 @@ pub(super) fn as_component(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Compo
             found: looks_like(&bytes),
         });
     }
+    let path = || path.to_path_buf();
+    let mut says_world = false;
+    for payload in wasmparser::Parser::new(0).parse_all(&bytes) {
+        match payload {
+            Ok(wasmparser::Payload::CustomSection(section)) => {
+                says_world |= section.name().starts_with("component-type");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                return Err(ComponentError::Compile { path: path(), source: error.into() });
+            }
+        }
+    }
+    if !says_world {
+        return Err(ComponentError::NoComponentType { path: path() });
+    }
     let encode = || -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         Ok(wit_component::ComponentEncoder::default().module(&bytes)?.validate(true).encode()?)
     };
-    let path = || path.to_path_buf();
-    let says_world = wasmparser::Parser::new(0).parse_all(&bytes).any(|payload| {
-        matches!(payload, Ok(wasmparser::Payload::CustomSection(section))
-            if section.name().starts_with("component-type"))
-    });
-    encode().map_err(|source| {
-        if says_world {
-            ComponentError::Interface { path: path(), source }
-        } else {
-            ComponentError::NoComponentType { path: path(), source }
-        }
-    })
+    encode().map_err(|source| ComponentError::Interface { path: path(), source })
 }
 
 fn looks_like(bytes: &[u8]) -> String {

@@ -42,8 +42,6 @@ pub enum ComponentError {
     NoComponentType {
         /// The file.
         path: PathBuf,
-        /// What the encoder said.
-        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The bytes are not valid WebAssembly, or use a feature that is not offered.
     #[error("component `{}` cannot be compiled", path.display())]
@@ -111,7 +109,7 @@ impl ComponentError {
             Self::Read { path, .. }
             | Self::Digest { path, .. }
             | Self::NotWasm { path, .. }
-            | Self::NoComponentType { path, .. }
+            | Self::NoComponentType { path }
             | Self::Compile { path, .. }
             | Self::OtherWorld { path, .. }
             | Self::UnknownImports { path, .. }

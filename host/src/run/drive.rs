@@ -32,6 +32,8 @@ enum Applied {
 }
 
 pub(super) struct Driver {
+    /// The workers live as long as the run needs them, whoever drops their handle on the host.
+    _host: Host,
     id: String,
     scheduler: Scheduler,
     session: Box<dyn Session>,
@@ -64,8 +66,9 @@ impl Driver {
         let specs = specs
             .map(|(node, rank)| Arc::new(spec(host, node, &prepared.components, rank)))
             .collect();
-        let bounds = Bounds { max_concurrency, look_ahead: LOOK_AHEAD, ..Bounds::default() };
+        let bounds = Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: dynhost_graph::scheduler::Credit { items: 1024, bytes: 4 << 20 } };
         Self {
+            _host: host.clone(),
             id,
             scheduler: Scheduler::new(Arc::clone(job), bounds),
             session,

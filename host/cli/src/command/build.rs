@@ -236,7 +236,7 @@ mod tests {
         }
 
         fn manifest(&self, component: &str) -> Manifest {
-            let text = format!("[job]\nname = \"j\"\n[components]\nc = {component}\n");
+            let text = format!("[job]\nname = \"j\"\n[components]\nc = {component}\n[nodes.n]\nop = \"c\"\n");
             Manifest::parse(&self.0.join("job.toml"), &text).unwrap()
         }
 

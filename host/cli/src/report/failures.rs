@@ -69,9 +69,9 @@ fn one(failed: &StepFailure, places: Places<'_>) -> String {
 /// What to do about a failure.
 fn help(failed: &StepFailure, places: Places<'_>) -> Option<String> {
     let name = &failed.step.node;
-    let setting = |key: &str, example: &str| match (places.manifest, places.place(&failed.step)) {
-        (Some(_), Some(place)) => format!("`{key}` of node `{name}` ({place}), such as `{key} = {example}`"),
-        _ => format!("`{key}` on the node, such as `{key} = {example}`"),
+    let setting = |key: &str, example: &str| match places.manifest {
+        Some(_) => format!("`{key}` of node `{name}`, such as `{key} = {example}`"),
+        None => format!("`{key}` in the manifest, such as `{key} = {example}`"),
     };
     match &failed.failure {
         Failure::Reported { retry: ReportedRetry::Permanent, .. } | Failure::Host { .. } => None,

@@ -8,7 +8,7 @@ use dynhost_sdk::serde_json::{self, Value as Json, json};
 use dynhost_sdk::{Blob, Failure};
 
 /// The ops of this component.
-pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, LOG, PAIR, PULL];
+pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, DEEP, LOG, PAIR, PULL];
 
 raw::export!(OPS);
 
@@ -50,6 +50,18 @@ const CHOOSY: Op = Op {
         }
     },
 };
+
+/// Calls itself without end, in frames that lie on the host's stack only.
+const DEEP: Op = Op {
+    name: "deep",
+    definition: || definition("deep", &[], RESULT),
+    run: |_| Ok(vec![result(Blob::json(descend(0).to_string()))]),
+};
+
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    if depth == u64::MAX { 0 } else { descend(depth + 1).wrapping_mul(31) ^ depth }
+}
 
 /// Writes one message of as many bytes as the configuration says to its log.
 const LOG: Op = Op {
