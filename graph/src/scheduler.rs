@@ -8,6 +8,7 @@
 //! The state is a tree of *frames*. The root frame holds the steps outside every map; each
 //! element of a dynamic output gets a frame of its own, which holds its clones and is freed when
 //! they have ended. What a frame gives to a collect moves to the fan-out that made it.
+//! Where fan-outs meet, a frame is made of frames of its parts, which it keeps alive.
 
 mod again;
 mod apply;

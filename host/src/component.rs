@@ -232,4 +232,3 @@ fn check_world(
         Err(ComponentError::UnknownImports { path: path.to_path_buf(), imports: unknown })
     }
 }
-

@@ -8,34 +8,21 @@ pub mod local;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dynhost_graph::definition::OpDefinition;
-
-use dynhost_graph::job::Grants;
-use dynhost_graph::name::StepKey;
-use dynhost_graph::scheduler::{Credit, Input, StepId};
+use dynhost_graph::scheduler::{Credit, StepId};
 use tokio::sync::Notify;
 
 use crate::component::Component;
-use crate::instance::StepLimits;
-pub use crate::instance::{Outcome, ReportKind};
+pub use crate::instance::{Attempt, Outcome, ReportKind, Settings};
 
-/// What all steps of a node have in common.
+/// How the steps of a node are run.
 #[derive(Debug, Clone)]
 pub struct StepSpec {
     /// The component that holds the op.
     pub component: Component,
-    /// The op.
-    pub op: Arc<OpDefinition>,
-    /// The op's configuration as JSON text.
-    pub config: Arc<str>,
-    /// Bounds on one attempt.
-    pub limits: StepLimits,
+    /// What the attempts have in common.
+    pub settings: Arc<Settings>,
     /// Wall-clock time of one attempt.
     pub timeout: Duration,
-    /// Elements that a dynamic output may have in one step.
-    pub max_clones: Option<u64>,
-    /// What the op may reach.
-    pub grants: Grants,
     /// Steps of a higher rank go first.
     pub rank: u32,
 }
@@ -45,14 +32,10 @@ pub struct StepSpec {
 pub struct Task {
     /// The step, as the scheduler calls it.
     pub id: StepId,
-    /// The step, as people call it.
-    pub step: StepKey,
-    /// The attempt; 1 is the first.
-    pub attempt: u32,
-    /// What is run.
+    /// How it is run.
     pub spec: Arc<StepSpec>,
-    /// One for each input of the op's definition.
-    pub inputs: Vec<Input>,
+    /// What is run.
+    pub attempt: Arc<Attempt>,
     /// What the step may emit before it is granted more.
     pub credit: Credit,
 }
@@ -64,8 +47,6 @@ pub struct Report {
     pub id: StepId,
     /// Its attempt.
     pub attempt: u32,
-    /// The step, as people call it.
-    pub step: StepKey,
     /// What is said.
     pub what: ReportKind,
 }
@@ -74,7 +55,7 @@ pub struct Report {
 pub trait Executor: Send + Sync {
     /// Begins to serve a run: at most `max_concurrency` of its steps run at once, and what they do
     /// is reported to `inbox`.
-    fn open(&self, run: Arc<str>, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session>;
+    fn open(&self, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session>;
 }
 
 /// The steps of one run in an executor. Dropping it interrupts them all.

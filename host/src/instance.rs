@@ -80,28 +80,34 @@ impl Linked {
     }
 }
 
-/// One attempt at a step, as it is given to a guest.
-#[derive(Clone, Copy)]
-pub(crate) struct Attempt<'a> {
-    pub(crate) run: &'a Arc<str>,
-    pub(crate) step: &'a StepKey,
-    /// 1 is the first.
-    pub(crate) number: u32,
-    pub(crate) op: &'a Arc<OpDefinition>,
-    pub(crate) config: &'a Arc<str>,
-    /// One for each input of the op's definition.
-    pub(crate) inputs: &'a [Input],
-    pub(crate) limits: &'a StepLimits,
-    pub(crate) max_clones: Option<u64>,
-    pub(crate) grants: &'a Grants,
+/// What all attempts at the steps of a node have in common.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The run.
+    pub run: Arc<str>,
+    /// The op.
+    pub op: Arc<OpDefinition>,
+    /// The op's configuration as JSON text.
+    pub config: Arc<str>,
+    /// Bounds on one attempt.
+    pub limits: StepLimits,
+    /// Elements that a dynamic output may have in one step.
+    pub max_clones: Option<u64>,
+    /// What the op may reach.
+    pub grants: Grants,
 }
 
-/// What a guest can ask about its call.
-struct Context {
-    run: Arc<str>,
-    step: StepKey,
-    attempt: u32,
-    config: Arc<str>,
+/// One attempt at a step, as it is given to a guest.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The step.
+    pub step: StepKey,
+    /// 1 is the first.
+    pub number: u32,
+    /// What it has in common with others.
+    pub settings: Arc<Settings>,
+    /// One for each input of the op's definition.
+    pub inputs: Vec<Input>,
 }
 
 /// The data of a store: one attempt.
@@ -109,7 +115,7 @@ pub(crate) struct State {
     gate: OutputGate,
     meter: Meter,
     port: Box<dyn Port>,
-    context: Context,
+    attempt: Arc<Attempt>,
     collected: Vec<Cursor>,
     log_left: u64,
     wasi: Option<Box<Wasi>>,
@@ -146,11 +152,7 @@ impl State {
 
 /// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
 /// its caller at every tick of the epoch.
-pub(crate) async fn run(
-    code: &Linked,
-    attempt: &Attempt<'_>,
-    port: Box<dyn Port>,
-) -> Outcome {
+pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Port>) -> Outcome {
     let mut store = match new_store(code, attempt, port) {
         Ok(store) => store,
         Err(message) => return Outcome::Failed(Failure::Host { message }),
@@ -163,7 +165,7 @@ pub(crate) async fn run(
     let failure = match called {
         Ok(Ok(outputs)) => return finish(state, outputs),
         Ok(Err(failure)) => reported(failure),
-        Err(error) => trapped(&error, &state.meter, attempt.limits),
+        Err(error) => trapped(&error, &state.meter, &attempt.settings.limits),
     };
     // What broke the contract first is the reason for what came after.
     Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
@@ -172,23 +174,27 @@ pub(crate) async fn run(
 /// Asks a component for its op definitions, in an instance like any other and without any
 /// authority.
 pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinitionOut>> {
-    let attempt = Attempt {
-        run: &"describe".into(),
-        step: &StepKey { node: "describe".into(), keys: KeyPath::root() },
-        number: 1,
-        op: &Arc::new(OpDefinition {
-            name: "describe".to_owned(),
-            description: String::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            config_schema: None,
-        }),
-        config: &"null".into(),
-        inputs: &[],
-        limits: &StepLimits { log: 0, ..StepLimits::default() },
-        max_clones: None,
-        grants: &Grants::default(),
+    let op = OpDefinition {
+        name: "describe".to_owned(),
+        description: String::new(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        config_schema: None,
     };
+    let settings = Settings {
+        run: "describe".into(),
+        op: Arc::new(op),
+        config: "null".into(),
+        limits: StepLimits { log: 0, ..StepLimits::default() },
+        max_clones: None,
+        grants: Grants::default(),
+    };
+    let attempt = Arc::new(Attempt {
+        step: StepKey { node: "describe".into(), keys: KeyPath::root() },
+        number: 1,
+        settings: Arc::new(settings),
+        inputs: Vec::new(),
+    });
     let mut store = new_store(code, &attempt, Box::new(Nobody)).map_err(wasmtime::Error::msg)?;
     let instance = code.pre.instantiate_async(&mut store).await?;
     let misfit = |name: &str, error: wasmtime::Error| {
@@ -209,21 +215,16 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
 /// start function.
 fn new_store(
     code: &Linked,
-    attempt: &Attempt<'_>,
+    attempt: &Arc<Attempt>,
     port: Box<dyn Port>,
 ) -> Result<Store<State>, String> {
-    let limits = attempt.limits;
+    let Settings { op, limits, max_clones, .. } = &*attempt.settings;
     let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt)?)) } else { None };
     let state = State {
-        gate: OutputGate::new(Arc::clone(attempt.op), limits.output, attempt.max_clones),
+        gate: OutputGate::new(op, limits.output, *max_clones),
         meter: Meter::new(limits),
         port,
-        context: Context {
-            run: Arc::clone(attempt.run),
-            step: attempt.step.clone(),
-            attempt: attempt.number,
-            config: Arc::clone(attempt.config),
-        },
+        attempt: Arc::clone(attempt),
         collected: Vec::new(),
         log_left: limits.log,
         wasi,
@@ -245,14 +246,14 @@ type RunResults = (Result<Vec<OutputOut>, FailureOut>,);
 
 async fn call(
     code: &Linked,
-    attempt: &Attempt<'_>,
+    attempt: &Attempt,
     store: &mut Store<State>,
 ) -> wasmtime::Result<Result<Vec<OutputOut>, FailureOut>> {
     let instance = code.pre.instantiate_async(&mut *store).await?;
     let run = instance.get_typed_func::<RunParams<'_>, RunResults>(&mut *store, &code.run)?;
-    let definitions = &attempt.op.inputs;
-    let mut inputs = Vec::with_capacity(definitions.len());
-    for (definition, input) in definitions.iter().zip(attempt.inputs) {
+    let op = &attempt.settings.op;
+    let mut inputs = Vec::with_capacity(op.inputs.len());
+    for (definition, input) in op.inputs.iter().zip(&attempt.inputs) {
         let lowered = match input {
             Input::Absent => InputIn::Absent,
             Input::Single(value) => InputIn::Single(ValueIn::new(value)),
@@ -268,12 +269,13 @@ async fn call(
         };
         inputs.push((definition.name.as_str(), lowered));
     }
-    let (result,) = run.call_async(&mut *store, (&attempt.op.name, &inputs)).await?;
+    let (result,) = run.call_async(&mut *store, (&op.name, &inputs)).await?;
     Ok(result)
 }
 
 /// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones.
 fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
+    let op = &state.attempt.settings.op;
     for output in returned {
         let offer = Offer {
             name: &output.name,
@@ -281,7 +283,7 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
             media_type: &output.value.media_type,
             data: Cow::Owned(output.value.data),
         };
-        match state.gate.check(offer).and_then(|checked| state.gate.accept(checked)) {
+        match state.gate.check(op, offer).and_then(|checked| state.gate.accept(op, checked)) {
             Ok(None) => {}
             Ok(Some(emitted)) => state.port.report(ReportKind::Emitted {
                 output: emitted.output,
@@ -294,7 +296,7 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
             }
         }
     }
-    match state.gate.finish() {
+    match state.gate.finish(op) {
         Ok(outputs) => Outcome::Succeeded(outputs),
         Err(failure) => Outcome::Failed(failure),
     }

@@ -37,12 +37,15 @@ pub(crate) fn run(draft: Draft, ops: Ops) -> Trace {
     let job = draft.finish();
     let first = Simulation::new(job, ops);
     let trace = first.run();
-    for seed in 0..20 {
-        let bounds = bounds(1 + crate::draft::position(Random::new(seed).below(3)), 2);
-        let other = first.clone().bounds(bounds).order(Order::Random(seed)).run();
-        assert_eq!(other.steps, trace.steps, "seed {seed}");
-        assert_eq!(other.outputs, trace.outputs, "seed {seed}");
-        assert_eq!(other.status, trace.status, "seed {seed}");
+    for order in (0..20).map(Order::Random).chain([Order::Newest]) {
+        let concurrency = match order {
+            Order::Random(seed) => 1 + crate::draft::position(Random::new(seed).below(3)),
+            Order::Oldest | Order::Newest => 4,
+        };
+        let other = first.clone().bounds(bounds(concurrency, 2)).order(order).run();
+        assert_eq!(other.steps, trace.steps, "{order:?}");
+        assert_eq!(other.outputs, trace.outputs, "{order:?}");
+        assert_eq!(other.status, trace.status, "{order:?}");
     }
     trace
 }

@@ -68,7 +68,7 @@ fn simulation(wild: Wild) -> Simulation {
         look_ahead: crate::draft::position(random.below(2)),
         window: Credit { items: 1 + random.next() % 3, bytes: *random.choose(&[1, 8, 1 << 20]) },
     };
-    let order = Order::Random(random.next());
+    let order = if random.chance(20) { Order::Newest } else { Order::Random(random.next()) };
     Simulation::new(draft.finish(), ops).bounds(bounds).order(order)
 }
 

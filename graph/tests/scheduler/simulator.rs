@@ -20,6 +20,8 @@ pub(crate) enum Order {
     Random(u64),
     /// The one handed out first runs to its end first.
     Oldest,
+    /// The one handed out last goes first: whatever an element starts ends before the next.
+    Newest,
 }
 
 /// How a job is to be run.
@@ -103,7 +105,7 @@ impl<'a> Run<'a> {
     fn new(simulation: &'a Simulation) -> Self {
         let seed = match simulation.order {
             Order::Random(seed) => seed,
-            Order::Oldest => 0,
+            Order::Oldest | Order::Newest => 0,
         };
         Self {
             scheduler: Scheduler::new(Arc::clone(&simulation.job), simulation.bounds),
@@ -156,12 +158,13 @@ impl<'a> Run<'a> {
         let mut choice = match self.simulation.order {
             Order::Random(_) => self.random.below(choices),
             Order::Oldest => 0,
+            Order::Newest => self.movable.len().saturating_sub(1),
         };
         let mut actions = Vec::new();
         if choice < self.movable.len() {
             let id = self.movable[choice];
             if self.move_on(id, &mut actions) {
-                self.movable.swap_remove_front(choice);
+                self.movable.remove(choice);
             }
             self.carry_out(actions);
             return;
@@ -292,7 +295,10 @@ impl<'a> Run<'a> {
                     self.begin(dispatch);
                 }
                 Action::Grant { id, credit } => self.grant(id, credit),
-                Action::WakeLater { id, .. } => self.delayed.push(id),
+                Action::WakeLater { id, .. } => {
+                    assert!(!self.cancelled, "another attempt after the cancel");
+                    self.delayed.push(id);
+                }
                 Action::Skip { step, reason } => self.not_run(&step, Outcome::Skipped(reason)),
                 Action::Fail { step, .. } => self.not_run(&step, Outcome::Failed),
                 Action::Interrupt { id } => self.interrupt(id),

@@ -24,8 +24,7 @@ pub(super) fn describe(
         Ok(described) => described,
         Err(_) => Err("the host panicked; this is a bug".to_owned()),
     });
-    let described =
-        described.map_err(|why| ComponentError::Describe { path: path(), why })?;
+    let described = described.map_err(|why| ComponentError::Describe { path: path(), why })?;
     let ops: Result<Vec<OpDefinition>, _> =
         described.into_iter().map(OpDefinitionOut::into_definition).collect();
     let ops = ops.map_err(|source| ComponentError::Schema { path: path(), source })?;

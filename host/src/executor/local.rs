@@ -21,7 +21,7 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, Inbox, Outcome, Report, ReportKind, Session, Task};
-use crate::instance::{self, Attempt};
+use crate::instance;
 
 use port::{Begun, LocalPort};
 use queue::{Queue, RunState};
@@ -66,8 +66,8 @@ impl Drop for LocalExecutor {
 }
 
 impl Executor for LocalExecutor {
-    fn open(&self, run: Arc<str>, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session> {
-        let run = self.queue.add_run(run, max_concurrency, inbox);
+    fn open(&self, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session> {
+        let run = self.queue.add_run(max_concurrency, inbox);
         Box::new(LocalSession { queue: Arc::clone(&self.queue), run })
     }
 }
@@ -103,8 +103,8 @@ impl LocalSession {
     fn report_cancelled(&self, tasks: Vec<Task>) {
         for task in tasks {
             let what = ReportKind::Ended { outcome: Outcome::Cancelled, took: Duration::ZERO };
-            let Task { id, attempt, step, .. } = task;
-            self.run.inbox.push([Report { id, attempt, step, what }], Instant::now());
+            let report = Report { id: task.id, attempt: task.attempt.number, what };
+            self.run.inbox.push([report], Instant::now());
         }
         self.run.inbox.flush();
     }
@@ -170,31 +170,20 @@ async fn attempt(run: Arc<RunState>, task: Task) {
     run.end(task.id);
     let now = Instant::now();
     let what = ReportKind::Ended { outcome, took: now - started };
-    let Task { id, attempt, step, .. } = task;
-    let begun = begun.report(id, attempt, &step);
-    run.inbox.push(begun.chain([Report { id, attempt, step, what }]), now);
+    let (id, attempt) = (task.id, task.attempt.number);
+    let begun = begun.report(id, attempt);
+    run.inbox.push(begun.chain([Report { id, attempt, what }]), now);
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
 async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
     let port = Box::new(LocalPort::new(run, task, Arc::clone(begun)));
-    let code = match task.spec.component.code(task.spec.limits.fuel.is_some()) {
+    let fuel = task.attempt.settings.limits.fuel.is_some();
+    let code = match task.spec.component.code(fuel) {
         Ok(code) => code,
         Err(message) => return Outcome::Failed(Failure::Host { message }),
     };
-    let spec = &task.spec;
-    let attempt = Attempt {
-        run: &run.name,
-        step: &task.step,
-        number: task.attempt,
-        op: &spec.op,
-        config: &spec.config,
-        inputs: &task.inputs,
-        limits: &spec.limits,
-        max_clones: spec.max_clones,
-        grants: &spec.grants,
-    };
-    let guest = instance::run(code, &attempt, port);
+    let guest = instance::run(code, &task.attempt, port);
     let mut guest = pin!(std::panic::AssertUnwindSafe(guest).catch_unwind());
     let finish = |ended: Result<Outcome, _>| {
         ended.unwrap_or_else(|_| {
@@ -206,7 +195,7 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
     if let Poll::Ready(ended) = futures::poll!(&mut guest) {
         return finish(ended);
     }
-    run.inbox.push(begun.report(task.id, task.attempt, &task.step), Instant::now());
+    run.inbox.push(begun.report(task.id, task.attempt.number), Instant::now());
     run.inbox.flush();
     let deadline = tokio::time::Instant::now() + task.spec.timeout;
     let mut time_over = pin!(tokio::time::sleep_until(deadline));

@@ -2,7 +2,6 @@
 //! of its interface (op-interface, principle 4).
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use dynhost_graph::definition::{OpDefinition, OutputDefinition};
@@ -41,7 +40,6 @@ pub(super) struct Emitted {
 
 /// What one attempt has given so far.
 pub(super) struct OutputGate {
-    op: Arc<OpDefinition>,
     /// Static outputs, by position in the definition.
     given: Vec<Option<Value>>,
     /// Mapping keys of dynamic outputs, by position in the definition.
@@ -67,12 +65,11 @@ impl Refusal {
 }
 
 impl OutputGate {
-    pub(super) fn new(op: Arc<OpDefinition>, value_bytes: u64, max_elements: Option<u64>) -> Self {
+    pub(super) fn new(op: &OpDefinition, value_bytes: u64, max_elements: Option<u64>) -> Self {
         let dynamic = op.outputs.iter().any(|output| output.dynamic);
         Self {
             given: vec![None; op.outputs.len()],
             keys: if dynamic { vec![HashSet::new(); op.outputs.len()] } else { Vec::new() },
-            op,
             value_bytes,
             max_elements,
             fault: None,
@@ -80,8 +77,8 @@ impl OutputGate {
     }
 
     /// Checks the form of an output, before its bytes are copied.
-    pub(super) fn check(&self, offer: Offer<'_>) -> Result<Checked, Refusal> {
-        let Some((index, output)) = self.op.output(offer.name) else {
+    pub(super) fn check(&self, op: &OpDefinition, offer: Offer<'_>) -> Result<Checked, Refusal> {
+        let Some((index, output)) = op.output(offer.name) else {
             let violation = Violation::UnknownOutput { output: shown(offer.name) };
             return Err(Refusal::violation(EmitError::UnknownOutput, violation));
         };
@@ -108,10 +105,14 @@ impl OutputGate {
 
     /// Takes an output whose form is right. An element of a dynamic output comes back, to be
     /// passed on.
-    pub(super) fn accept(&mut self, checked: Checked) -> Result<Option<Emitted>, Refusal> {
+    pub(super) fn accept(
+        &mut self,
+        op: &OpDefinition,
+        checked: Checked,
+    ) -> Result<Option<Emitted>, Refusal> {
         let Checked { output, key, value } = checked;
         let index = output as usize;
-        let name = || self.op.outputs[index].name.clone();
+        let name = || op.outputs[index].name.clone();
         let Some(key) = key else {
             if self.given[index].is_some() {
                 let violation = Violation::DuplicateOutput { output: name() };
@@ -147,12 +148,12 @@ impl OutputGate {
     }
 
     /// The static outputs of an attempt that ended well, by position in the definition.
-    pub(super) fn finish(self) -> Result<Vec<(u32, Value)>, Failure> {
+    pub(super) fn finish(self, op: &OpDefinition) -> Result<Vec<(u32, Value)>, Failure> {
         if let Some(failure) = self.fault {
             return Err(failure);
         }
         let mut outputs = Vec::new();
-        for (index, (given, output)) in self.given.into_iter().zip(&self.op.outputs).enumerate() {
+        for (index, (given, output)) in self.given.into_iter().zip(&op.outputs).enumerate() {
             match given {
                 #[expect(clippy::cast_possible_truncation, reason = "an op has few outputs")]
                 Some(value) => outputs.push((index as u32, value)),

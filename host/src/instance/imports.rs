@@ -15,9 +15,7 @@ use crate::wit::{
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Makes a linker that holds everything a component of ops may import.
-pub(crate) fn link(
-    engine: &wasmtime::Engine,
-) -> wasmtime::Result<Linker<State>> {
+pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     linker.instance(TYPES)?;
     outputs(&mut linker)?;
@@ -34,14 +32,12 @@ fn outputs(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 type Emitting<'a> =
     Box<dyn Future<Output = wasmtime::Result<(Result<(), EmitError>,)>> + Send + 'a>;
 
-fn emit<'a>(
-    mut store: StoreContextMut<'a, State>,
-    (output,): (OutputInPlace,),
-) -> Emitting<'a> {
+fn emit<'a>(mut store: StoreContextMut<'a, State>, (output,): (OutputInPlace,)) -> Emitting<'a> {
     Box::new(async move {
         let checked = check(&store, &output)?;
         let state = store.data_mut();
-        match checked.and_then(|checked| state.gate.accept(checked)) {
+        let op = &state.attempt.settings.op;
+        match checked.and_then(|checked| state.gate.accept(op, checked)) {
             Ok(None) => {}
             Ok(Some(emitted)) => {
                 let bytes = emitted.value.data.len() as u64;
@@ -73,12 +69,14 @@ fn check(
     let name = output.name.to_str(store)?;
     let key = output.mapping_key.as_ref().map(|key| key.to_str(store)).transpose()?;
     let media_type = output.value.media_type.to_str(store)?;
-    Ok(store.data().gate.check(Offer {
+    let state = store.data();
+    let offer = Offer {
         name: &name,
         key: key.as_deref(),
         media_type: &media_type,
         data: Cow::Borrowed(output.value.data.as_le_slice(store)),
-    }))
+    };
+    Ok(state.gate.check(&state.attempt.settings.op, offer))
 }
 
 fn inputs(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -131,18 +129,18 @@ fn step(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut step = linker.instance(STEP)?;
     type Store<'a> = StoreContextMut<'a, State>;
     step.func_wrap("run-id", |store: Store<'_>, (): ()| {
-        Ok((store.data().context.run.to_string(),))
+        Ok((store.data().attempt.settings.run.to_string(),))
     })?;
     step.func_wrap("step-key", |store: Store<'_>, (): ()| {
-        Ok((store.data().context.step.to_string(),))
+        Ok((store.data().attempt.step.to_string(),))
     })?;
     step.func_wrap("mapping-keys", |store: Store<'_>, (): ()| {
-        let keys = store.data().context.step.keys.keys();
+        let keys = store.data().attempt.step.keys.keys();
         Ok((keys.iter().map(ToString::to_string).collect::<Vec<String>>(),))
     })?;
-    step.func_wrap("attempt", |store: Store<'_>, (): ()| Ok((store.data().context.attempt,)))?;
+    step.func_wrap("attempt", |store: Store<'_>, (): ()| Ok((store.data().attempt.number,)))?;
     step.func_wrap("config", |store: Store<'_>, (): ()| {
-        Ok((store.data().context.config.to_string(),))
+        Ok((store.data().attempt.settings.config.to_string(),))
     })?;
     step.func_wrap(
         "log",

@@ -46,7 +46,7 @@ impl Wasi {
     ///
     /// # Errors
     /// In words: a granted folder cannot be opened.
-    pub(super) fn new(attempt: &Attempt<'_>) -> Result<Self, String> {
+    pub(super) fn new(attempt: &Attempt) -> Result<Self, String> {
         let clock = VirtualClock::default();
         let printed = [Printed::default(), Printed::default()];
         let seed = seed(attempt);
@@ -62,7 +62,7 @@ impl Wasi {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
-        for folder in &attempt.grants.fs {
+        for folder in &attempt.settings.grants.fs {
             let perms = match folder.access {
                 Access::Read => FsPerms::ReadOnly,
                 Access::ReadWrite => FsPerms::ReadWrite,
@@ -87,15 +87,15 @@ impl Wasi {
 }
 
 /// A seed made of all that the step is given, so that randomness is a function of the inputs.
-fn seed(attempt: &Attempt<'_>) -> [u8; 32] {
+fn seed(attempt: &Attempt) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    part(attempt.op.name.as_bytes());
-    part(attempt.config.as_bytes());
-    for input in attempt.inputs {
+    part(attempt.settings.op.name.as_bytes());
+    part(attempt.settings.config.as_bytes());
+    for input in &attempt.inputs {
         match input {
             Input::Absent => part(b"absent"),
             Input::Single(value) => part(&value.data),

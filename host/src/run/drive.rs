@@ -14,7 +14,9 @@ use tokio::time::Instant;
 
 use super::{RunError, RunOptions, RunResult, StepCounts, StepFailure};
 use crate::component::Component;
-use crate::executor::{Inbox, Outcome, Report, ReportKind, Session, StepSpec, Task};
+use crate::executor::{
+    Attempt, Inbox, Outcome, Report, ReportKind, Session, Settings, StepSpec, Task,
+};
 use crate::host::Host;
 use crate::instance::StepLimits;
 use crate::prepare::PreparedJob;
@@ -61,12 +63,17 @@ impl Driver {
         let max_concurrency =
             options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers()).max(1);
         let inbox = Arc::new(Inbox::default());
-        let session = host.executor().open(id.as_str().into(), max_concurrency, Arc::clone(&inbox));
+        let session = host.executor().open(max_concurrency, Arc::clone(&inbox));
+        let run: Arc<str> = id.as_str().into();
         let specs = job.nodes.iter().zip(0..);
         let specs = specs
-            .map(|(node, rank)| Arc::new(spec(host, node, &prepared.components, rank)))
+            .map(|(node, rank)| Arc::new(spec(host, &run, node, &prepared.components, rank)))
             .collect();
-        let bounds = Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: dynhost_graph::scheduler::Credit { items: 1024, bytes: 4 << 20 } };
+        let bounds = Bounds {
+            max_concurrency,
+            look_ahead: LOOK_AHEAD,
+            window: dynhost_graph::scheduler::Credit { items: 1024, bytes: 4 << 20 },
+        };
         Self {
             _host: host.clone(),
             id,
@@ -153,7 +160,8 @@ impl Driver {
     }
 
     fn event(&self, report: Report) -> Option<Event> {
-        let Report { id, attempt, step, what } = report;
+        let Report { id, attempt, what } = report;
+        let step = self.scheduler.key(id)?;
         let op = &self.scheduler.job().node(id.node()).op;
         let name = |output: u32| op.outputs[output as usize].name.as_str().into();
         Some(match what {
@@ -226,6 +234,14 @@ impl Driver {
                         self.steps.skipped += 1;
                         events.push(Event::StepSkipped { step, reason });
                     }
+                    Action::Fail { step, failure } => {
+                        // No attempt was made.
+                        let (attempt, retry_in_ms, took_us) = (0, None, 0);
+                        let event =
+                            Event::StepFailed { step, attempt, failure, retry_in_ms, took_us };
+                        self.count(&event);
+                        events.push(event);
+                    }
                     Action::Interrupt { id } => self.session.interrupt(id),
                     Action::InterruptAll => self.session.interrupt_all(),
                     Action::Abort { reason } => abort = abort.or(Some(reason)),
@@ -250,7 +266,9 @@ impl Driver {
     fn task(&self, dispatch: Dispatch) -> Task {
         let Dispatch { id, step, attempt, inputs, credit } = dispatch;
         let spec = Arc::clone(&self.specs[id.node().index()]);
-        Task { id, step, attempt, spec, inputs, credit }
+        let settings = Arc::clone(&spec.settings);
+        let attempt = Arc::new(Attempt { step, number: attempt, settings, inputs });
+        Task { id, spec, attempt, credit }
     }
 
     fn cancel(&mut self, reason: CancelReason) -> Result<(), RunError> {
@@ -300,11 +318,11 @@ fn started(run: &str, job: &Job) -> Event {
 }
 
 /// Joins what a node says with the defaults of the host.
-fn spec(host: &Host, node: &Node, components: &[Component], rank: u32) -> StepSpec {
+fn spec(host: &Host, run: &Arc<str>, node: &Node, components: &[Component], rank: u32) -> StepSpec {
     let defaults = host.limits();
     let limits = &node.policy.limits;
-    StepSpec {
-        component: components[node.component].clone(),
+    let settings = Settings {
+        run: Arc::clone(run),
         op: Arc::clone(&node.op),
         config: Arc::clone(&node.config),
         limits: StepLimits {
@@ -313,9 +331,13 @@ fn spec(host: &Host, node: &Node, components: &[Component], rank: u32) -> StepSp
             fuel: limits.fuel.or(defaults.fuel),
             ..defaults.clone()
         },
-        timeout: node.policy.timeout.unwrap_or(host.timeout()),
         max_clones: node.policy.max_clones,
         grants: node.grants.clone(),
+    };
+    StepSpec {
+        component: components[node.component].clone(),
+        settings: Arc::new(settings),
+        timeout: node.policy.timeout.unwrap_or(host.timeout()),
         rank,
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Credit, StepId};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -67,7 +66,6 @@ pub(super) struct LocalPort {
     run: Arc<RunState>,
     id: StepId,
     attempt: u32,
-    step: StepKey,
     begun: Arc<Begun>,
     /// Present where the op has dynamic outputs.
     flow: Option<Arc<Flow>>,
@@ -80,14 +78,7 @@ impl LocalPort {
             run.add_flow(task.id, Arc::clone(&flow));
             flow
         });
-        Self {
-            run: Arc::clone(run),
-            id: task.id,
-            attempt: task.attempt,
-            step: task.step.clone(),
-            begun,
-            flow,
-        }
+        Self { run: Arc::clone(run), id: task.id, attempt: task.attempt.number, begun, flow }
     }
 
     /// Waits, without a place, until the step may emit again.
@@ -120,23 +111,17 @@ pub(super) struct Begun(AtomicBool);
 
 impl Begun {
     /// The report that the attempt began, the first time.
-    pub(super) fn report(
-        &self,
-        id: StepId,
-        attempt: u32,
-        step: &StepKey,
-    ) -> impl Iterator<Item = Report> + use<> {
+    pub(super) fn report(&self, id: StepId, attempt: u32) -> impl Iterator<Item = Report> + use<> {
         let first = !self.0.swap(true, Ordering::Relaxed);
-        let report = || Report { id, attempt, step: step.clone(), what: ReportKind::Started };
-        first.then(report).into_iter()
+        first.then_some(Report { id, attempt, what: ReportKind::Started }).into_iter()
     }
 }
 
 impl Port for LocalPort {
     fn report(&self, what: ReportKind) {
-        let Self { id, attempt, ref step, .. } = *self;
-        let report = Report { id, attempt, step: step.clone(), what };
-        self.run.inbox.push(self.begun.report(id, attempt, step).chain([report]), Instant::now());
+        let Self { id, attempt, .. } = *self;
+        let report = Report { id, attempt, what };
+        self.run.inbox.push(self.begun.report(id, attempt).chain([report]), Instant::now());
     }
 
     fn emitted(&mut self, what: ReportKind, bytes: u64) -> Option<BoxFuture<'_, ()>> {

@@ -37,7 +37,6 @@ struct Waiting {
 /// One run, as its steps see it.
 #[derive(Debug)]
 pub(super) struct RunState {
-    pub(super) name: Arc<str>,
     pub(super) inbox: Arc<Inbox>,
     idle: Arc<AtomicUsize>,
     /// One permit for each step that may run now.
@@ -54,14 +53,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    pub(super) fn add_run(
-        &self,
-        name: Arc<str>,
-        max_concurrency: u32,
-        inbox: Arc<Inbox>,
-    ) -> Arc<RunState> {
+    pub(super) fn add_run(&self, max_concurrency: u32, inbox: Arc<Inbox>) -> Arc<RunState> {
         let idle = Arc::clone(&self.idle);
-        let run = Arc::new(RunState::new(name, max_concurrency, inbox, idle));
+        let run = Arc::new(RunState::new(max_concurrency, inbox, idle));
         let waiting = Waiting { run: Arc::clone(&run), tasks: BTreeMap::new() };
         lock(&self.state).runs.push(waiting);
         run
@@ -182,14 +176,8 @@ impl Waiting {
 }
 
 impl RunState {
-    fn new(
-        name: Arc<str>,
-        max_concurrency: u32,
-        inbox: Arc<Inbox>,
-        idle: Arc<AtomicUsize>,
-    ) -> Self {
+    fn new(max_concurrency: u32, inbox: Arc<Inbox>, idle: Arc<AtomicUsize>) -> Self {
         Self {
-            name,
             inbox,
             idle,
             places: Semaphore::new(max_concurrency as usize),

@@ -110,8 +110,14 @@ const PAIR: Op = Op {
     run: |inputs| {
         let mut parts = Vec::new();
         for (_, input) in inputs {
-            let InputValue::Single(value) = input else { return Err(Failure::permanent("absent")) };
-            parts.push(String::from_utf8(value.data)?);
+            parts.push(match input {
+                InputValue::Single(value) => String::from_utf8(value.data)?,
+                InputValue::Many(values) => {
+                    let texts = values.into_iter().map(|value| String::from_utf8(value.data));
+                    format!("[{}]", texts.collect::<Result<Vec<_>, _>>()?.join(","))
+                }
+                _ => return Err(Failure::permanent("one side is absent")),
+            });
         }
         Ok(vec![result(Blob::json(format!("[{}]", parts.join(","))))])
     },
