@@ -134,5 +134,6 @@ pub(crate) fn assert_snapshot(folder: &str, name: &str, text: &str) {
     settings.add_filter(r"after [0-9.]+ m?s\b", "after TIME");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "SHA256");
     settings.add_filter(r"(size +)[0-9.]+ [KM]iB", "${1}SIZE");
+    settings.add_filter(r"offset 0x[0-9a-f]+", "offset OFFSET");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod code_cache;
+mod command;
 mod failing;
 mod graph;
 mod hostile;

@@ -33,12 +33,19 @@ const MOST_CHARACTERS: usize = 400;
 
 /// Lines from elsewhere that are to be shown between those of the run.
 #[derive(Debug, Clone)]
-pub(crate) struct Messages(mpsc::UnboundedSender<String>);
+pub(crate) struct Messages(Option<mpsc::UnboundedSender<String>>);
 
 impl Messages {
     pub(crate) fn send(&self, line: &str) {
-        let _ = self.0.send(line.to_owned());
+        match &self.0 {
+            Some(sender) => drop(sender.send(line.to_owned())),
+            None => say(line),
+        }
     }
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// What of a run is shown while it goes on.
@@ -74,12 +81,17 @@ pub(crate) fn watch(
     (watch, show): (&Watch, Show),
     readers: Vec<Box<dyn Reader>>,
 ) -> (JoinHandle<Result<(), Error>>, Messages) {
+    let silent = watch.progress == Progress::None;
+    // Where nobody wants them, the run need not keep them for a reader.
+    let wanted = !silent || !readers.is_empty();
+    let Some(events) = run.events().filter(|_| wanted) else {
+        return (tokio::spawn(async { Ok(()) }), Messages(None));
+    };
     let (sender, messages) = mpsc::unbounded_channel();
     let live = match watch.progress {
         Progress::Auto | Progress::Live => Term::stderr().is_term(),
         Progress::Plain | Progress::None => false,
     };
-    let silent = watch.progress == Progress::None;
     let watcher = Watcher {
         tally: Tally::new(job),
         bar: live.then(bar),
@@ -91,9 +103,7 @@ pub(crate) fn watch(
         failures: 0,
         started: Instant::now(),
     };
-    // Nobody to show them to: the run then need not keep them for a reader.
-    let events = if silent && watcher.readers.is_empty() { None } else { run.events() };
-    (tokio::spawn(watcher.run(events, messages)), Messages(sender))
+    (tokio::spawn(watcher.run(events, messages)), Messages(Some(sender)))
 }
 
 fn bar() -> ProgressBar {
@@ -119,15 +129,9 @@ struct Watcher {
 impl Watcher {
     async fn run(
         mut self,
-        events: Option<Events>,
+        mut events: Events,
         mut messages: mpsc::UnboundedReceiver<String>,
     ) -> Result<(), Error> {
-        let Some(mut events) = events else {
-            while let Some(line) = messages.recv().await {
-                self.line(&line);
-            }
-            return Ok(());
-        };
         let mut outcome = Ok(());
         let mut ticks = interval(if self.bar.is_some() { REDRAW } else { HEARTBEAT });
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -230,9 +234,7 @@ impl Watcher {
     fn line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => {
-                let _ = writeln!(std::io::stderr().lock(), "{line}");
-            }
+            None => say(line),
         }
     }
 
@@ -261,9 +263,7 @@ impl Watcher {
         bar.finish_and_clear();
         let mut lines = live::frame(&self.tally, self.started.elapsed());
         lines.pop();
-        for line in lines {
-            let _ = writeln!(std::io::stderr().lock(), "{line}");
-        }
+        lines.iter().for_each(|line| say(line));
     }
 }
 
