@@ -339,6 +339,12 @@ impl Scheduler {
         self.failed.iter().flatten().map(|(step, _)| step)
     }
 
+    /// The key of a step that is under way; `None` where it no longer is.
+    #[must_use]
+    pub fn key(&self, id: StepId) -> Option<StepKey> {
+        self.frame_of(id).map(|_| self.step_key(id.frame, id.node))
+    }
+
     /// Steps that the executor has.
     #[must_use]
     pub fn steps_out(&self) -> u32 {

@@ -15,7 +15,7 @@ pub(crate) struct ParamArgs {
     /// Set a param; VALUE is JSON, or plain text where the param takes a string
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     param: Vec<(String, String)>,
-    /// Take params from a JSON or TOML file; `--param` goes before it
+    /// Take params from a JSON or TOML file; a `--param` goes before what the file says
     #[arg(long, value_name = "FILE")]
     params: Option<PathBuf>,
 }
