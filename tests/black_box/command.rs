@@ -36,7 +36,15 @@ pub(crate) fn binary() -> &'static Path {
         if run.is_empty() || fs::read_to_string(&stamp).ok().as_ref() != Some(&run) {
             let mut build = Command::new(env!("CARGO"));
             // With the tests named too, dependencies have the features that they were built with.
-            build.args(["build", "--quiet", "--workspace", "--bin", "dynhost", "--test", "black_box"]);
+            build.args([
+                "build",
+                "--quiet",
+                "--workspace",
+                "--bin",
+                "dynhost",
+                "--test",
+                "black_box",
+            ]);
             build.args(["--profile", profile]).arg("--target-dir").arg(target).current_dir(root());
             assert!(build.status().expect("cargo can be started").success(), "{build:?}");
             fs::write(&stamp, run).expect("the folder of the tests can be written");
@@ -63,7 +71,10 @@ impl Workshop {
             ("text", b"[job]\nname = \"a text\"\n".to_vec()),
             ("empty", Vec::new()),
             ("core", wat("(module (func (export \"run\")))")),
-            ("other", wat("(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))")),
+            (
+                "other",
+                wat("(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))"),
+            ),
             (
                 "imports",
                 wat("(component (import \"wasi:http/types@0.2.0\" (instance)) (instance $i)
@@ -108,7 +119,8 @@ impl Workshop {
         let output = self.run(&line.split(' ').collect::<Vec<_>>());
         let part = |name: &str, bytes: &[u8]| {
             let text = String::from_utf8(bytes.to_vec()).expect("it is UTF-8");
-            let text = text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
+            let text = text.replace(self.path().to_str().expect("the path is UTF-8"), "FOLDER");
+            let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
             if text.is_empty() { String::new() } else { format!("--- {name}\n{text}") }
         };
         format!(
@@ -127,13 +139,16 @@ fn wat(text: &str) -> Vec<u8> {
 /// Compares with the snapshot `folder/name.snap`, without what differs between two runs.
 pub(crate) fn assert_snapshot(folder: &str, name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("black_box").join(folder));
+    settings
+        .set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("black_box").join(folder));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.add_filter(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "RUN");
-    settings.add_filter(r"after [0-9.]+ m?s\b", "after TIME");
+    settings.add_filter(r"after (less than )?[0-9.]+ m?s\b", "after TIME");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "SHA256");
     settings.add_filter(r"(size +)[0-9.]+ [KM]iB", "${1}SIZE");
     settings.add_filter(r"offset 0x[0-9a-f]+", "offset OFFSET");
+    settings.add_filter(r"section range \d+\.\.\d+", "section range FROM..TO");
+    settings.add_filter(r"\.rs:\d+:\d+", ".rs:LINE:COLUMN");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

@@ -126,10 +126,7 @@ retry.max_attempts = 3
 "#);
     assert_eq!(failed_attempts(&ran, "flaky"), [(1, Some(0)), (2, Some(0)), (3, None)]);
     assert_eq!(ran.result.failures[0].attempts, 3);
-    assert_eq!(
-        ran.failures(),
-        [("flaky".to_owned(), "attempt 3 was asked to fail".to_owned())]
-    );
+    assert_eq!(ran.failures(), [("flaky".to_owned(), "attempt 3 was asked to fail".to_owned())]);
 }
 
 /// `semantics.md` rule 16: what an op calls permanent is not retried.

@@ -160,9 +160,7 @@ outputs.keys.collect = "cells_of_row"
 "#)
     .succeeded();
     let run_id = ran.result.run.clone();
-    let place = |step: &str, keys: &[&str]| {
-        json!({ "run_id": run_id, "step_key": step, "mapping_keys": keys, "attempt": 1 })
-    };
+    let place = |step: &str, keys: &[&str]| json!({ "run_id": run_id, "step_key": step, "mapping_keys": keys, "attempt": 1 });
     assert_eq!(ran.output("outside"), Some(place("outside", &[])));
     assert_eq!(
         ran.output("rows"),
@@ -354,6 +352,8 @@ outputs.bytes.collect = "higher"
     assert_eq!(list.elements.len(), 3);
     for element in &list.elements {
         assert_eq!(element.value.media_type.as_str(), "application/octet-stream");
-        assert!(element.value.data.len() == 70_000 && element.value.data.iter().all(|&b| b == b'y'));
+        assert!(
+            element.value.data.len() == 70_000 && element.value.data.iter().all(|&b| b == b'y')
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dynhost::graph::event::{Event, RunStatus};
 use serde_json::json;
 
-use crate::job::{Job, Watched, block_on, is_start, new_host, watch};
+use crate::job::{Job, Ran, Watched, block_on, is_start, new_host, watch};
 
 const SUM: &str = r#"
 params.n.type = "integer"
@@ -15,8 +15,8 @@ nodes.sum = { op = "basics/sum", inputs.numbers.collect = "double" }
 outputs.sum.from = "sum"
 "#;
 
-fn sum(n: u64) -> Option<serde_json::Value> {
-    Some(json!(n * n.saturating_sub(1)))
+fn assert_sum(ran: &Ran, n: u64) {
+    assert_eq!(ran.output("sum"), Some(json!(n * n.saturating_sub(1))));
 }
 
 /// Runs on one host do not see each other, and their ids differ.
@@ -26,15 +26,15 @@ fn many_runs_on_one_host() {
         let runs: Vec<_> = (0..40)
             .map(|n| tokio::spawn(watch(Job::new(SUM).param("n", json!(n * 20)).start())))
             .collect();
-        let mut rans = Vec::new();
+        let mut ended = Vec::new();
         for run in runs {
-            rans.push(run.await.expect("the test does not panic"));
+            ended.push(run.await.expect("the test does not panic"));
         }
-        rans
+        ended
     });
     let mut ids = Vec::new();
     for (n, ran) in (0..).zip(rans) {
-        assert_eq!(ran.output("sum"), sum(n * 20));
+        assert_sum(&ran, n * 20);
         ids.push(ran.result.run);
     }
     ids.sort();
@@ -56,7 +56,7 @@ nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers" }
         let mut watched = Watched::new(loops.start());
         watched.until(6, is_start).await;
         let ran = watch(Job::new(SUM).param("n", json!(100)).start()).await;
-        assert_eq!(ran.output("sum"), sum(100));
+        assert_sum(&ran, 100);
         watched.run.cancel();
         assert_eq!(watched.ended().await.status(), RunStatus::Cancelled);
     });
@@ -71,7 +71,7 @@ fn a_prepared_job_runs_again() {
     block_on(async {
         for _ in 0..5 {
             let ran = watch(host.start(&prepared, dynhost::RunOptions::default())).await;
-            assert_eq!(ran.output("sum"), sum(50));
+            assert_sum(&ran, 50);
         }
     });
 }
@@ -85,7 +85,7 @@ fn two_hosts_in_one_process() {
             tokio::spawn(watch(Job::new(SUM).param("n", json!(2000)).host(host).start()))
         });
         for run in runs {
-            assert_eq!(run.await.expect("no panic").output("sum"), sum(2000));
+            assert_sum(&run.await.expect("no panic"), 2000);
         }
     });
     assert_eq!(hosts.map(|host| host.workers()), [1, 2]);
@@ -100,7 +100,7 @@ fn a_run_outlives_the_handle_on_its_host() {
         drop(host);
         watch(run).await
     });
-    assert_eq!(ran.output("sum"), sum(3000));
+    assert_sum(&ran, 3000);
 }
 
 /// A run that is cancelled after its host's last handle is gone still ends.
@@ -130,7 +130,7 @@ fn a_host_outlives_the_runtime_of_its_runs() {
     });
     drop(run);
     let ran = Job::new(SUM).param("n", json!(10)).host(&host).run();
-    assert_eq!(ran.output("sum"), sum(10));
+    assert_sum(&ran, 10);
 }
 
 /// A host whose threads have nothing to do any more is dropped at once.
@@ -141,17 +141,17 @@ fn a_host_is_dropped() {
         let host = new_host(4);
         Job::new(SUM).param("n", json!(3)).host(&host).run().succeeded();
     }
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }
 
 /// Guests run on the host's threads: a runtime that is blocked for a while only sees them later.
 #[test]
 fn a_runtime_with_many_threads_serves_too() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime can be built");
-    let ran = runtime.block_on(async {
-        watch(Job::new(SUM).param("n", json!(2500)).start()).await
-    });
-    assert_eq!(ran.output("sum"), sum(2500));
+    let ran =
+        runtime.block_on(async { watch(Job::new(SUM).param("n", json!(2500)).start()).await });
+    assert_sum(&ran, 2500);
     assert!(matches!(ran.events.last(), Some(Event::RunFinished { .. })));
 }

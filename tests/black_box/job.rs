@@ -13,7 +13,7 @@ use dynhost::{Host, PrepareError, PreparedJob, Run, RunOptions, RunResult, StepC
 use serde_json::{Value as Json, json};
 
 /// How long a run may take before the test gives up: it is not meant to be reached.
-const STUCK: Duration = Duration::from_secs(240);
+const STUCK: Duration = Duration::from_mins(4);
 
 /// The components that manifests may name, and the target that each is compiled for.
 const COMPONENTS: [(&str, &str, &str); 7] = [
@@ -33,6 +33,10 @@ pub(crate) fn component(name: &str) -> PathBuf {
         .find(|(known, ..)| *known == name)
         .unwrap_or_else(|| panic!("there is no component `{name}`"));
     Path::new(folder).join(target).join(format!("release/{name}.wasm"))
+}
+
+fn path(name: &str) -> String {
+    component(name).to_str().expect("the path is UTF-8").to_owned()
 }
 
 /// The host that tests share which want nothing special of theirs. Its four workers are more
@@ -71,7 +75,7 @@ impl Job {
         let mut text = "job.name = \"test\"\n".to_owned();
         for (name, ..) in COMPONENTS {
             if nodes.contains(&format!("\"{name}/")) {
-                text.push_str(&format!("components.{name} = {:?}\n", component(name)));
+                text += &["components.", name, " = '", path(name).as_str(), "'\n"].concat();
             }
         }
         text.push_str(nodes);
@@ -142,9 +146,8 @@ pub(crate) async fn watch(run: Run) -> Ran {
 /// A run under way, with the events so far.
 pub(crate) struct Watched {
     pub(crate) run: Run,
-    receiver: tokio::sync::mpsc::UnboundedReceiver<
-        std::sync::Arc<Vec<dynhost::graph::event::Recorded>>,
-    >,
+    receiver:
+        tokio::sync::mpsc::UnboundedReceiver<std::sync::Arc<Vec<dynhost::graph::event::Recorded>>>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -220,7 +223,8 @@ impl Ran {
     /// A job output as JSON; `None` where it is absent.
     pub(crate) fn output(&self, name: &str) -> Option<Json> {
         let json = |value: &dynhost::graph::value::Value| -> Json {
-            serde_json::from_slice(&value.data).unwrap_or_else(|_| json!({ "bytes": value.data.len() }))
+            serde_json::from_slice(&value.data)
+                .unwrap_or_else(|_| json!({ "bytes": value.data.len() }))
         };
         match &self.result.outputs.iter().find(|(known, _)| known == name).expect("an output").1 {
             JobOutputValue::Absent => None,
@@ -253,7 +257,12 @@ impl Ran {
 
     /// The steps of all events that are as wanted, in order.
     pub(crate) fn steps(&self, wanted: impl Fn(&Event) -> bool) -> Vec<String> {
-        self.events.iter().filter(|event| wanted(event)).filter_map(step).map(|s| s.to_string()).collect()
+        self.events
+            .iter()
+            .filter(|event| wanted(event))
+            .filter_map(step)
+            .map(ToString::to_string)
+            .collect()
     }
 }
 

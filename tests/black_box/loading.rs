@@ -114,9 +114,8 @@ fn unknown_imports_are_refused() {
 
 #[test]
 fn an_interface_of_another_shape_is_refused() {
-    let (_, words, cause) = refused(&wat(
-        "(component (instance $i) (export \"dynhost:op/op@0.1.0\" (instance $i)))",
-    ));
+    let (_, words, cause) =
+        refused(&wat("(component (instance $i) (export \"dynhost:op/op@0.1.0\" (instance $i)))"));
     assert_eq!(words, "component `FILE` does not fit the interface `dynhost:op@0.1.0`");
     assert_eq!(cause, "`dynhost:op/op@0.1.0` has no `run`");
     let (_, words, cause) = refused(&wat(r#"

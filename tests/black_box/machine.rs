@@ -43,7 +43,9 @@ fn what_is_printed_goes_to_the_log() {
         .events
         .iter()
         .filter_map(|event| match event {
-            Event::LogWritten { message, level, .. } => Some((format!("{level:?}"), message.as_str())),
+            Event::LogWritten { message, level, .. } => {
+                Some((format!("{level:?}"), message.as_str()))
+            }
             _ => None,
         })
         .collect();
@@ -59,7 +61,8 @@ fn what_is_printed_goes_to_the_log() {
 /// A wasip2 component that is granted nothing finds no folder.
 #[test]
 fn without_a_grant_there_are_no_files() {
-    let ran = run("nodes.list.op = \"files/files_in_directory\"\nnodes.list.config.recursive = true");
+    let ran =
+        run("nodes.list.op = \"files/files_in_directory\"\nnodes.list.config.recursive = true");
     let words = ran.failure("list").to_string();
     assert!(words.starts_with("`/data` cannot be read: "), "{words}");
     assert!(words.ends_with("; grant the op a folder at this path"), "{words}");
@@ -105,7 +108,11 @@ fn a_folder_granted_for_reading_cannot_be_changed() {
         ("folder", "/data/new"),
     ] {
         let ran = touch(folder.path(), "read", deed, path);
-        assert!(["PermissionDenied", "ReadOnlyFilesystem"].contains(&refused(&ran)), "{deed}: {}", refused(&ran));
+        assert!(
+            ["PermissionDenied", "ReadOnlyFilesystem"].contains(&refused(&ran)),
+            "{deed}: {}",
+            refused(&ran)
+        );
     }
     assert_eq!(fs::read_to_string(folder.path().join("a.txt")).expect("it is there"), "text");
     assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 1);
@@ -166,7 +173,8 @@ fn a_grant_on_a_missing_folder_is_refused() {
             "[nodes.list]\nop = \"files/files_in_directory\"\nconfig.recursive = true\ngrants.fs = [{{ host = {host:?}, guest = \"/data\", access = \"read\" }}]\n"
         ));
         let error = job.try_prepare().expect_err("the grant is refused").to_string();
-        let expected = format!("test.toml:6:23: the granted folder `{}` {why}\n  help: ", host.display());
+        let expected =
+            format!("test.toml:6:23: the granted folder `{}` {why}\n  help: ", host.display());
         assert!(error.starts_with(&expected), "{error}");
     }
 }

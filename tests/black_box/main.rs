@@ -3,9 +3,10 @@
 mod cancel;
 mod code_cache;
 mod command;
+mod contract;
 mod failing;
 mod graph;
-mod hostile;
+mod greedy;
 mod hosts;
 mod job;
 mod loading;

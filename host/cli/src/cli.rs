@@ -34,7 +34,7 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, value_enum, value_name = "FORM", default_value = "text")]
     #[arg(help_heading = "Global options")]
     pub(crate) output: Form,
-    /// Colours; `auto`: on a terminal, unless NO_COLOR is set
+    /// Colours; `auto`: on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     #[arg(help_heading = "Global options")]
     color: When,

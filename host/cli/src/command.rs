@@ -20,15 +20,15 @@ use crate::error::Error;
 use crate::report::Console;
 
 /// Does what a command says; gives the exit code.
-pub(crate) fn execute(command: Command, console: &Console) -> Result<u8, Error> {
+pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
     match command {
-        Command::Run(arguments) => run::execute(&arguments, *console),
-        Command::Validate(arguments) => validate::execute(&arguments, *console),
-        Command::Inspect(arguments) => inspect::execute(&arguments, *console),
-        Command::Call(arguments) => call::execute(&arguments, *console),
-        Command::Graph(arguments) => graph::execute(&arguments, *console),
-        Command::Build(arguments) => build::execute(&arguments, *console),
-        Command::Completions { shell } => shell::completions(shell, *console),
+        Command::Run(arguments) => run::execute(&arguments, console),
+        Command::Validate(arguments) => validate::execute(&arguments, console),
+        Command::Inspect(arguments) => inspect::execute(&arguments, console),
+        Command::Call(arguments) => call::execute(&arguments, console),
+        Command::Graph(arguments) => graph::execute(&arguments, console),
+        Command::Build(arguments) => build::execute(&arguments, console),
+        Command::Completions { shell } => shell::completions(shell, console),
         Command::Man { folder } => shell::man(&folder),
     }
 }

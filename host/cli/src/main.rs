@@ -32,7 +32,7 @@ fn start() -> u8 {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let console = Console::new(cli.output);
-            match command::execute(cli.command, &console) {
+            match command::execute(cli.command, console) {
                 Ok(code) => code,
                 Err(error) => console.failed(&error),
             }

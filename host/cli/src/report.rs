@@ -24,6 +24,7 @@ pub(crate) struct Console {
     form: Form,
 }
 
+#[expect(clippy::unused_self, reason = "what a command writes goes through its console")]
 impl Console {
     pub(crate) const fn new(form: Form) -> Self {
         Self { form }

@@ -8,7 +8,7 @@ use dynhost_graph::event::{CancelReason, EVENT_VERSION, Event, Recorded, RunStat
 use dynhost_graph::job::{Job, Node};
 use dynhost_graph::name::StepKey;
 use dynhost_graph::retry::retry_delay;
-use dynhost_graph::scheduler::{Action, Bounds, Dispatch, Scheduler, StepId};
+use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, StepId};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -25,6 +25,14 @@ use crate::store::RunStore;
 /// Steps that the executor is handed beyond those that may run, so that no worker waits for
 /// the loop between two small steps.
 const LOOK_AHEAD: u32 = 256;
+
+/// What a step may emit before its clones have caught up: enough that none of those that may run
+/// waits, little enough that elements are still in the processor's caches when their clones
+/// take them.
+fn window(max_concurrency: u32) -> Credit {
+    let steps = u64::from(max_concurrency);
+    Credit { items: (128 * steps).max(256), bytes: (8 << 20) * (steps + 1) }
+}
 
 /// What an event is applied as.
 enum Applied {
@@ -72,7 +80,7 @@ impl Driver {
         let bounds = Bounds {
             max_concurrency,
             look_ahead: LOOK_AHEAD,
-            window: dynhost_graph::scheduler::Credit { items: 1024, bytes: 4 << 20 },
+            window: window(max_concurrency),
         };
         Self {
             _host: host.clone(),

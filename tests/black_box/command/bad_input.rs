@@ -24,7 +24,9 @@ fn cases() -> Vec<(String, String)> {
 
 fn files(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).expect("the folder is there");
-    entries.map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into()).collect()
+    entries
+        .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into())
+        .collect()
 }
 
 /// `semantics.md` rules 6 to 8 and 15, and everything else that can be wrong with a manifest, its components, its

@@ -64,8 +64,11 @@ fn directory_size_agrees_with_find() {
     for n in 0..2100_usize {
         let folder = data.path().join(format!("{}/{}", n % 7, ["a b", "ü", "[x]", "-"][n % 4]));
         fs::create_dir_all(&folder).expect("a folder");
-        fs::write(folder.join(format!("{n}.{}", ["txt", "PNG", "tar.gz", ""][n % 4])), vec![b'x'; n * 13 % 5000])
-            .expect("a file");
+        fs::write(
+            folder.join(format!("{n}.{}", ["txt", "PNG", "tar.gz", ""][n % 4])),
+            vec![b'x'; n * 13 % 5000],
+        )
+        .expect("a file");
     }
     fs::create_dir(data.path().join("empty")).expect("a folder");
     fs::write(data.path().join("no extension"), "").expect("a file");
@@ -92,7 +95,10 @@ fn directory_size_of_this_repository() {
 #[test]
 fn word_count_agrees_with_coreutils() {
     let text = fs::read_to_string(job("word-count")).expect("the job is there");
-    let text = text.replace(r#"extensions = ["txt"], chunk_bytes = 65536"#, r#"extensions = ["md"], chunk_bytes = 1000"#);
+    let text = text.replace(
+        r#"extensions = ["txt"], chunk_bytes = 65536"#,
+        r#"extensions = ["md"], chunk_bytes = 1000"#,
+    );
     assert!(text.contains("chunk_bytes = 1000"));
     let text = text.replace("\"../target/", &format!("\"{}/", env!("EXAMPLE_OPS")));
     let workshop = Workshop::new();

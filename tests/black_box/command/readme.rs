@@ -18,10 +18,11 @@ fn blocks(file: &str, languages: &[&str]) -> Vec<String> {
     for line in text.lines() {
         match (&mut block, line.strip_prefix("```")) {
             (None, Some(language)) => {
-                block = Some(if languages.contains(&language) { String::new() } else { "skip".into() });
+                block =
+                    Some(if languages.contains(&language) { String::new() } else { "skip".into() });
             }
             (Some(_), Some(_)) => blocks.extend(block.take().filter(|text| text != "skip")),
-            (Some(text), None) if text != "skip" => *text += &format!("{line}\n"),
+            (Some(text), None) if text != "skip" => text.extend([line, "\n"]),
             _ => {}
         }
     }
@@ -46,10 +47,9 @@ fn the_commands_run() {
             panic!("`{line}` is a command that this test does not know");
         };
         // The folder of the example need not be on every machine.
-        let arguments = match Path::new("/usr/share/doc").is_dir() {
-            true => arguments.to_owned(),
-            false => arguments.replace("/usr/share/doc", "docs"),
-        };
+        let there = Path::new("/usr/share/doc").is_dir();
+        let folder = if there { "/usr/share/doc" } else { "docs" };
+        let arguments = arguments.replace("/usr/share/doc", folder);
         let output = Command::new(binary())
             .args(arguments.split_whitespace())
             .current_dir(root())
@@ -90,7 +90,10 @@ fn the_error_is_what_one_sees() {
     let output = workshop.run(&["validate", "pieces.toml"]);
     assert_eq!(output.status.code(), Some(2));
     let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+        text.lines()
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect()
     };
     let (words, shown) = (lines(&String::from_utf8_lossy(&output.stderr)), lines(shown));
     assert!(words.windows(shown.len()).any(|part| part == shown), "{words:#?}\n{shown:#?}");

@@ -68,11 +68,11 @@ pub(super) struct Outcome<'m> {
 }
 
 /// Builds components; a command that several share runs once.
-pub(super) fn build<'m>(
-    manifest: &'m Manifest,
+pub(super) fn build(
+    manifest: &Manifest,
     which: Which,
     console: Console,
-) -> Result<Vec<Outcome<'m>>, Error> {
+) -> Result<Vec<Outcome<'_>>, Error> {
     let base = manifest.path.parent().unwrap_or(Path::new(""));
     let mut ran: Vec<(&str, PathBuf)> = Vec::new();
     let mut outcomes = Vec::new();
@@ -114,8 +114,11 @@ fn reason(component: &Component, base: &Path, which: Which) -> Result<Option<Str
         let path = base.join(&source.value);
         newest_under(&path, &mut newest).map_err(|error| {
             let alias = &component.alias.value;
-            Error::usage(format!("source `{}` of `{alias}` cannot be read: {error}", path.display()))
-                .with_help("`sources` are relative to the manifest's folder")
+            Error::usage(format!(
+                "source `{}` of `{alias}` cannot be read: {error}",
+                path.display()
+            ))
+            .with_help("`sources` are relative to the manifest's folder")
         })?;
     }
     if !any {
@@ -224,7 +227,8 @@ mod tests {
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("dynhost-{name}-{}", std::process::id()));
+            let folder =
+                std::env::temp_dir().join(format!("dynhost-{name}-{}", std::process::id()));
             fs::create_dir_all(folder.join("src/target")).unwrap();
             Self(folder)
         }
@@ -236,7 +240,9 @@ mod tests {
         }
 
         fn manifest(&self, component: &str) -> Manifest {
-            let text = format!("[job]\nname = \"j\"\n[components]\nc = {component}\n[nodes.n]\nop = \"c\"\n");
+            let text = format!(
+                "[job]\nname = \"j\"\n[components]\nc = {component}\n[nodes.n]\nop = \"c\"\n"
+            );
             Manifest::parse(&self.0.join("job.toml"), &text).unwrap()
         }
 

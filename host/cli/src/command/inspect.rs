@@ -121,8 +121,8 @@ fn op_to_text(op: &OpDefinition, text: &mut String) {
     let names = names.chain(op.outputs.iter().map(|output| &output.name));
     let width = names.map(String::len).max().unwrap_or(0);
     let mut port = |kind: &str, name: &str, schema: &str, marks: &[&str], description: &str| {
-        let marks: String = marks.iter().map(|mark| format!(", {mark}")).collect();
-        let _ = writeln!(text, "    {kind:<7} {name:width$}  {schema}{marks}");
+        let shown = [&[schema], marks].concat().join(", ");
+        let _ = writeln!(text, "    {kind:<7} {name:width$}  {shown}");
         describe(description, 12, text);
     };
     for input in &op.inputs {

@@ -46,8 +46,9 @@ fn from_file(file: &Path) -> Result<GivenParams, Error> {
     let value = if is_json {
         serde_json::from_str(&text).map_err(|error| wrong(format!("this is not JSON: {error}")))?
     } else {
-        let table: toml::Table = toml::from_str(&text)
-            .map_err(|error| wrong(format!("this is not TOML:\n{}", error.to_string().trim_end())))?;
+        let table: toml::Table = toml::from_str(&text).map_err(|error| {
+            wrong(format!("this is not TOML:\n{}", error.to_string().trim_end()))
+        })?;
         to_json(toml::Value::Table(table))
     };
     match value {

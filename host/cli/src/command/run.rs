@@ -64,9 +64,8 @@ pub(super) fn execute(arguments: &RunArgs, console: Console) -> Result<u8, Error
         build::build(&manifest, build::Which::Stale, console)?;
     }
     let host = host()?;
-    let prepared = host
-        .prepare(&manifest, &given)
-        .map_err(|error| Error::prepare(error, Some(&manifest)))?;
+    let prepared =
+        host.prepare(&manifest, &given).map_err(|error| Error::prepare(error, Some(&manifest)))?;
     let job = prepared.job();
     let names: Vec<&str> = job.outputs.iter().map(|output| output.name.as_str()).collect();
     outputs::check_saves(&arguments.save, &names, console.is_json())?;
@@ -86,7 +85,7 @@ pub(super) fn execute(arguments: &RunArgs, console: Console) -> Result<u8, Error
     let (present, absent) = Outputs::present(ended.result.outputs.clone());
     if !absent.is_empty() {
         let names = words::listed(absent.iter().map(String::as_str));
-        console.say(&format!("not made: {names}, since what they come from did not give them"));
+        console.say(&format!("no value for {names}: what it comes from did not give one"));
     }
     if console.is_json() {
         present.save(&arguments.save, console)?;
@@ -112,8 +111,11 @@ fn say_how_to_save(outputs: &Outputs, saves: &[Save], console: Console) {
         return;
     }
     for (name, extension) in outputs.opaque() {
-        let command = format!("--save {name}={name}{extension}");
-        console.say(&format!("{} `{command}` writes it to a file", cyan("help:")));
+        let (file, what) = match extension {
+            Some(extension) => (format!("{name}{extension}"), "it to a file"),
+            None => (name.to_owned(), "each of them to a file in a folder"),
+        };
+        console.say(&format!("{} `--save {name}={file}` writes {what}", cyan("help:")));
     }
 }
 

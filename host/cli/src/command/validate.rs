@@ -34,9 +34,8 @@ pub(crate) struct ValidateArgs {
 pub(super) fn execute(arguments: &ValidateArgs, console: Console) -> Result<u8, Error> {
     let manifest = read_manifest(&arguments.manifest)?;
     let given = arguments.params.given()?;
-    let components = host()?
-        .check(&manifest, &given)
-        .map_err(|error| Error::prepare(error, Some(&manifest)))?;
+    let components =
+        host()?.check(&manifest, &given).map_err(|error| Error::prepare(error, Some(&manifest)))?;
     if console.is_json() {
         console.print_json(&to_json(&manifest, &components))?;
     } else {

@@ -1,6 +1,6 @@
 //! Errors as reports with the place in the source, and as JSON.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,10 +38,9 @@ struct Cause {
 
 impl Cause {
     fn of(error: &dyn std::error::Error) -> Option<Self> {
-        error.source().map(|cause| Self {
-            message: cause.to_string(),
-            cause: Self::of(cause).map(Box::new),
-        })
+        error
+            .source()
+            .map(|cause| Self { message: cause.to_string(), cause: Self::of(cause).map(Box::new) })
     }
 }
 
@@ -133,7 +132,8 @@ fn named_at<'m>(
     let folder = manifest.path.parent().unwrap_or(Path::new(""));
     let is_it = |path: &str| folder.join(path) == error.path();
     let component = manifest.components.iter().find(|one| is_it(&one.path.value))?;
-    let pinned = component.sha256.as_ref().filter(|_| matches!(error, ComponentError::Digest { .. }));
+    let pinned =
+        component.sha256.as_ref().filter(|_| matches!(error, ComponentError::Digest { .. }));
     Some((manifest, pinned.map_or(&component.path, |pinned| pinned).span.clone()))
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn render(error: &Error) -> String {
     }
     if let (Error::Manifest(error), true) = (error, diagnoses.len() > 1) {
         let mistakes = count(diagnoses.len() as u64, "mistake");
-        text.push_str(&format!("{mistakes} in {}\n", error.path().display()));
+        let _ = writeln!(text, "{mistakes} in {}", error.path().display());
     }
     text
 }

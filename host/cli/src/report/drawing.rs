@@ -120,7 +120,12 @@ impl<'a> Pen<'a> {
     }
 
     /// Puts a node behind all that it depends on.
-    fn order(&self, node: &'a NodeEntry, path: &mut Vec<&'a str>, ordered: &mut Vec<&'a NodeEntry>) {
+    fn order(
+        &self,
+        node: &'a NodeEntry,
+        path: &mut Vec<&'a str>,
+        ordered: &mut Vec<&'a NodeEntry>,
+    ) {
         let name = node.name.value.as_str();
         let done = ordered.iter().any(|other| other.name.value == name);
         if done || path.contains(&name) {

@@ -1,5 +1,7 @@
 //! The steps that failed: what, where, why, and what to do about it.
 
+use std::fmt::Write as _;
+
 use dynhost::StepFailure;
 use dynhost::graph::event::{Failure, LimitKind, ReportedRetry};
 use dynhost::graph::job::{Job, Node};
@@ -39,8 +41,8 @@ pub(crate) fn report(failures: &[StepFailure], places: Places<'_>) -> String {
         text.push_str(&one(failure, places));
     }
     if let Some(more @ 1..) = failures.len().checked_sub(MOST) {
-        let more = words::count(more as u64, "failed step");
-        text.push_str(&format!("and {more} more; `-o json` names them all\n"));
+        let more = words::count(more as u64, "more failed step");
+        let _ = writeln!(text, "and {more}; `-o json` names them all");
     }
     text
 }
@@ -58,10 +60,10 @@ fn one(failed: &StepFailure, places: Places<'_>) -> String {
     text.push('\n');
     if let Failure::Reported { detail: Some(detail), .. } = &failed.failure {
         let detail = words::short(&words::one_line(&outputs::to_line(detail)), 1000);
-        text.push_str(&format!("  detail: {detail}\n"));
+        let _ = writeln!(text, "  detail: {detail}");
     }
     if let Some(help) = help(failed, places) {
-        text.push_str(&format!("  {} {help}\n", cyan("help:")));
+        let _ = writeln!(text, "  {} {help}", cyan("help:"));
     }
     text
 }
@@ -74,14 +76,16 @@ fn help(failed: &StepFailure, places: Places<'_>) -> Option<String> {
         None => format!("`{key}` in the manifest, such as `{key} = {example}`"),
     };
     match &failed.failure {
-        Failure::Reported { retry: ReportedRetry::Permanent, .. } | Failure::Host { .. } => None,
-        Failure::Reported { .. } if failed.attempts == 1 && places.manifest.is_some() => {
+        Failure::Reported { retry, .. }
+            if *retry != ReportedRetry::Permanent
+                && failed.attempts == 1
+                && places.manifest.is_some() =>
+        {
             Some(format!(
                 "the op says that another attempt may succeed; allow it with {}",
                 setting("retry", "{ max_attempts = 3, delay = \"1s\" }")
             ))
         }
-        Failure::Reported { .. } => None,
         Failure::Trap { .. } => Some(
             "a trap is a bug in the op; `dynhost call` runs it alone with inputs of your choice"
                 .to_owned(),
@@ -89,9 +93,9 @@ fn help(failed: &StepFailure, places: Places<'_>) -> Option<String> {
         Failure::TimedOut { .. } => {
             Some(format!("if the op needs longer, raise {}", setting("timeout", "\"1h\"")))
         }
-        Failure::BadOutput { .. } => Some(
-            "this is a bug in the op; `dynhost inspect` shows what it declares".to_owned(),
-        ),
+        Failure::BadOutput { .. } => {
+            Some("this is a bug in the op; `dynhost inspect` shows what it declares".to_owned())
+        }
         Failure::LimitExceeded { limit, value, .. } => limit_help(*limit, *value, &setting),
         _ => None,
     }
@@ -115,9 +119,9 @@ fn limit_help(
         LimitKind::Stack => {
             Some("the op calls itself too deeply; this is most often a bug in it".to_owned())
         }
-        LimitKind::HostAllocation => {
-            Some("let the op emit or read less at once; this bound is not set in a manifest".to_owned())
-        }
+        LimitKind::HostAllocation => Some(
+            "let the op emit or read less at once; this bound is not set in a manifest".to_owned(),
+        ),
         _ => None,
     }
 }

@@ -1,7 +1,9 @@
 //! The picture of a run that is redrawn in place: a line per node.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use console::Term;
 use dynhost::graph::job::{NodeId, ScopeId};
 
 use super::tally::{NodeTally, Tally, Total};
@@ -13,6 +15,50 @@ const MOST_LINES: usize = 12;
 const MOST_NAME: usize = 32;
 /// Cells of a bar.
 const BAR: u64 = 16;
+
+/// A picture on the terminal, redrawn in place.
+///
+/// Every line ends with its line break, so that what the terminal echoes (`^C`) stands below the
+/// picture and goes with it.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    term: Term,
+    lines: Vec<String>,
+}
+
+impl Picture {
+    pub(crate) fn new() -> Self {
+        Self { term: Term::stderr(), lines: Vec::new() }
+    }
+
+    /// Draws the picture in place of the one before.
+    pub(crate) fn draw(&mut self, lines: &[String]) {
+        let before = self.lines.len();
+        let width = usize::from(self.term.size().1).max(20) - 1;
+        let short = |line: &String| console::truncate_str(line, width, "…").into_owned();
+        self.lines = lines.iter().map(short).collect();
+        self.write(before, &[]);
+    }
+
+    /// Prints a line above the picture.
+    pub(crate) fn print(&mut self, line: &str) {
+        self.write(self.lines.len(), &[line]);
+    }
+
+    /// Goes up so many lines and writes anew what stands there; at once, so that it cannot flicker.
+    fn write(&self, up: usize, above: &[&str]) {
+        let mut text = "\r".to_owned();
+        if up > 0 {
+            let _ = write!(text, "\x1b[{up}A");
+        }
+        text.push_str("\x1b[J");
+        for line in above.iter().copied().chain(self.lines.iter().map(String::as_str)) {
+            text.push_str(line);
+            text.push_str("\r\n");
+        }
+        let _ = self.term.write_str(&text);
+    }
+}
 
 /// The lines of the picture.
 pub(crate) fn frame(tally: &Tally, elapsed: Duration) -> Vec<String> {
@@ -49,7 +95,10 @@ fn others(tally: &Tally, all: &[NodeId], shown: &[NodeId]) -> String {
         }
     }
     let waiting = all.len() - shown.len() - done - begun;
-    format!("{} more: {done} done, {begun} begun, {waiting} waiting", words::count((all.len() - shown.len()) as u64, "node"))
+    format!(
+        "{} more: {done} done, {begun} begun, {waiting} waiting",
+        words::count((all.len() - shown.len()) as u64, "node")
+    )
 }
 
 fn state(tally: &Tally, id: NodeId) -> String {
@@ -59,7 +108,9 @@ fn state(tally: &Tally, id: NodeId) -> String {
         return single(node, tally.cancelling);
     }
     let (known, more) = match total {
-        Total::Exactly(0) => return dim(if tally.status.is_some() { "nothing to do" } else { "no clones" }),
+        Total::Exactly(0) => {
+            return dim(if tally.status.is_some() { "nothing to do" } else { "no clones" });
+        }
         Total::AtLeast(0) => return dim("waiting"),
         Total::Exactly(known) => (known, ""),
         Total::AtLeast(known) => (known, "+"),
@@ -86,7 +137,11 @@ fn tally_known(total: Total) -> u64 {
 
 fn clones_done(node: NodeTally, known: u64) -> String {
     let count = words::number(known);
-    if node.failed + node.cancelled > 0 { format!("{} {count}", red("✗")) } else { format!("{} {count}", green("✓")) }
+    if node.failed + node.cancelled > 0 {
+        format!("{} {count}", red("✗"))
+    } else {
+        format!("{} {count}", green("✓"))
+    }
 }
 
 fn parts(node: NodeTally) -> Vec<String> {
@@ -140,16 +195,15 @@ mod tests {
     fn picture(events: &[dynhost::graph::event::Event]) -> String {
         console::set_colors_enabled_stderr(false);
         let mut tally = Tally::new(&job());
-        events.iter().for_each(|event| tally.apply(event));
+        for event in events {
+            tally.apply(event);
+        }
         frame(&tally, Duration::from_millis(1500)).join("\n")
     }
 
     #[test]
     fn a_line_tells_of_each_node() {
-        assert_eq!(
-            picture(&[]),
-            "  list  waiting\n  size  waiting\n  1.5 s · 0 steps done"
-        );
+        assert_eq!(picture(&[]), "  list  waiting\n  size  waiting\n  1.5 s · 0 steps done");
         let begun = [started("list", 1), emitted("list", "a"), emitted("list", "b")];
         let more = [started("size[a]", 1), succeeded("size[a]"), started("size[b]", 1)];
         let events = [&begun[..], &more[..]].concat();
@@ -158,9 +212,6 @@ mod tests {
             "  list  running\n  size  ━━━━━━━━──────── 1 of 2+  1 running\n  1.5 s · 1 step done"
         );
         let events = [&events[..], &[succeeded("list"), failed("size[b]", None)]].concat();
-        assert_eq!(
-            picture(&events),
-            "  list  ✓\n  size  ✗ 2  1 failed\n  1.5 s · 3 steps done"
-        );
+        assert_eq!(picture(&events), "  list  ✓\n  size  ✗ 2  1 failed\n  1.5 s · 3 steps done");
     }
 }

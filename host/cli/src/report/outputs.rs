@@ -96,13 +96,13 @@ impl Outputs {
     }
 
     /// The names of outputs that text does not show whole, each with the extension of a file
-    /// that would hold it.
-    pub(crate) fn opaque(&self) -> Vec<(&str, &'static str)> {
+    /// that would hold it; a list has none.
+    pub(crate) fn opaque(&self) -> Vec<(&str, Option<&'static str>)> {
         let extension = |value: &JobOutputValue| match value {
             JobOutputValue::Single(value) if !is_text(value) => {
-                Some(extension(value.media_type.as_str()))
+                Some(Some(extension(value.media_type.as_str())))
             }
-            JobOutputValue::Many(list) if !all_json(list) => Some(""),
+            JobOutputValue::Many(list) if !all_json(list) => Some(None),
             _ => None,
         };
         let outputs = self.0.iter();
@@ -144,9 +144,9 @@ pub(crate) struct OutputsObject<'a> {
 
 impl Serialize for OutputsObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let element = |element: &Element| match self.keys {
-            true => json!({ "key": element.key, "value": value_to_json(&element.value) }),
-            false => value_to_json(&element.value),
+        let element = |element: &Element| {
+            let value = value_to_json(&element.value);
+            if self.keys { json!({ "key": element.key, "value": value }) } else { value }
         };
         let entry = |(name, value): &'_ (String, JobOutputValue)| {
             let json = match value {
@@ -167,7 +167,7 @@ fn bytes(value: &JobOutputValue) -> Vec<u8> {
         JobOutputValue::Single(value) => value.data.to_vec(),
         JobOutputValue::Many(list) => {
             let values = list.elements.iter().map(|element| value_to_json(&element.value));
-            Json::from_iter(values).to_string().into_bytes()
+            values.collect::<Json>().to_string().into_bytes()
         }
     }
 }

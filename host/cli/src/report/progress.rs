@@ -10,13 +10,13 @@ use console::Term;
 use dynhost::Run;
 use dynhost::graph::event::{Event, Level, Recorded};
 use dynhost::graph::job::Job;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::live::{self, Picture};
 use super::tally::Tally;
-use super::{dim, live, red, words, yellow};
+use super::{dim, red, words, yellow};
 use crate::cli::{LogLevel, Progress, Watch};
 use crate::error::Error;
 
@@ -94,7 +94,7 @@ pub(crate) fn watch(
     };
     let watcher = Watcher {
         tally: Tally::new(job),
-        bar: live.then(bar),
+        picture: live.then(Picture::new),
         silent,
         show,
         log: watch.log,
@@ -106,17 +106,11 @@ pub(crate) fn watch(
     (tokio::spawn(watcher.run(events, messages)), Messages(Some(sender)))
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
-    bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()));
-    bar
-}
-
 type Events = mpsc::UnboundedReceiver<Arc<Vec<Recorded>>>;
 
 struct Watcher {
     tally: Tally,
-    bar: Option<ProgressBar>,
+    picture: Option<Picture>,
     silent: bool,
     show: Show,
     log: LogLevel,
@@ -133,7 +127,7 @@ impl Watcher {
         mut messages: mpsc::UnboundedReceiver<String>,
     ) -> Result<(), Error> {
         let mut outcome = Ok(());
-        let mut ticks = interval(if self.bar.is_some() { REDRAW } else { HEARTBEAT });
+        let mut ticks = interval(if self.picture.is_some() { REDRAW } else { HEARTBEAT });
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;
         loop {
@@ -173,13 +167,11 @@ impl Watcher {
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { job, .. } if self.bar.is_none() && self.show == Show::All => {
+            Event::RunStarted { job, .. } if self.picture.is_none() && self.show == Show::All => {
                 let nodes = words::count(self.tally.job().nodes.len() as u64, "node");
                 self.line(&format!("{job}: {nodes}"));
             }
-            Event::LogWritten { step, level, message, fields, .. }
-                if self.log.shows(*level) =>
-            {
+            Event::LogWritten { step, level, message, fields, .. } if self.log.shows(*level) => {
                 let fields = fields.iter().map(|(name, value)| format!(" {name}={value}"));
                 let text = format!("{message}{}", fields.collect::<String>());
                 self.logged(&step.to_string(), *level, &text);
@@ -189,7 +181,11 @@ impl Watcher {
             {
                 let then = retry_in_ms.map(|ms| {
                     let delay = words::duration(Duration::from_millis(ms));
-                    if ms == 0 { "next attempt at once".to_owned() } else { format!("next attempt in {delay}") }
+                    if ms == 0 {
+                        "next attempt at once".to_owned()
+                    } else {
+                        format!("next attempt in {delay}")
+                    }
                 });
                 self.failure(&step.to_string(), *attempt, &failure.to_string(), then);
             }
@@ -231,39 +227,30 @@ impl Watcher {
         self.line(&format!("{head} {step}{attempt}: {why}{then}"));
     }
 
-    fn line(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
+    fn line(&mut self, line: &str) {
+        match &mut self.picture {
+            Some(picture) => picture.print(line),
             None => say(line),
         }
     }
 
-    fn tick(&self) {
-        match &self.bar {
-            Some(bar) => bar.set_message(self.picture()),
-            None if !self.silent => {
-                let ended = words::count(self.tally.ended(), "step");
-                let elapsed = words::duration(self.started.elapsed());
-                self.line(&format!("{ended} done after {elapsed}"));
-            }
-            None => {}
+    fn tick(&mut self) {
+        let elapsed = self.started.elapsed();
+        if let Some(picture) = &mut self.picture {
+            picture.draw(&live::frame(&self.tally, elapsed));
+        } else if !self.silent {
+            let ended = words::count(self.tally.ended(), "step");
+            self.line(&format!("{ended} done after {}", words::duration(elapsed)));
         }
     }
 
-    fn picture(&self) -> String {
-        let width = usize::from(Term::stderr().size().1).max(20) - 1;
-        let lines = live::frame(&self.tally, self.started.elapsed());
-        let lines = lines.iter().map(|line| console::truncate_str(line, width, "…").into_owned());
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    /// The last picture stays.
-    fn finish(&self) {
-        let Some(bar) = &self.bar else { return };
-        bar.finish_and_clear();
-        let mut lines = live::frame(&self.tally, self.started.elapsed());
-        lines.pop();
-        lines.iter().for_each(|line| say(line));
+    /// The last picture stays, without the time.
+    fn finish(&mut self) {
+        if let Some(picture) = &mut self.picture {
+            let mut lines = live::frame(&self.tally, self.started.elapsed());
+            lines.pop();
+            picture.draw(&lines);
+        }
     }
 }
 

@@ -77,7 +77,11 @@ fn array(object: &Map<String, Json>, root: &Json, depth: usize) -> String {
     match object.get("items") {
         Some(items @ Json::Object(_)) => {
             let items = any(items, root, depth - 1);
-            if items.contains(" | ") { format!("list of ({items})") } else { format!("list of {items}") }
+            if items.contains(" | ") {
+                format!("list of ({items})")
+            } else {
+                format!("list of {items}")
+            }
         }
         _ => "list".to_owned(),
     }

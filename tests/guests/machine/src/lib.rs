@@ -17,7 +17,7 @@ use dynhost_sdk::serde_json::{Value as Json, json};
 fn look(value: Json) -> Json {
     let start = Instant::now();
     let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|at| at.as_secs());
-    sleep(Duration::from_secs(3600));
+    sleep(Duration::from_hours(1));
     println!("printed with {value}");
     eprint!("printed without an end of line");
     json!({

@@ -67,8 +67,9 @@ impl Argument {
                 Err(_) => vec![Value::bytes("text/plain", text.clone())],
             }),
             (Content::File { path, media_type }, schema) => {
-                let bytes = std::fs::read(path)
-                    .map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
+                let bytes = std::fs::read(path).map_err(|error| {
+                    wrong(format!("`{}` cannot be read: {error}", path.display()))
+                })?;
                 let Some(schema) = schema else {
                     return Ok(vec![from_file(path, media_type.as_deref(), bytes)]);
                 };
@@ -130,7 +131,9 @@ impl std::str::FromStr for Grant {
         match std::fs::canonicalize(&host) {
             Ok(folder) if folder.is_dir() => Ok(Self { host: folder, guest: guest.to_owned() }),
             Ok(_) => Err(format!("`{}` is not a folder", host.display())),
-            Err(error) => Err(format!("the folder `{}` cannot be granted: {error}", host.display())),
+            Err(error) => {
+                Err(format!("the folder `{}` cannot be granted: {error}", host.display()))
+            }
         }
     }
 }
@@ -157,7 +160,10 @@ mod tests {
         let number = input(false, Some(json!({"type": "number"})));
         assert_eq!(values("x=5", &number), Ok(vec![Value::json(&json!(5))]));
         assert!(values("x=five", &number).is_err());
-        assert_eq!(values("x=a b", &input(false, None)), Ok(vec![Value::bytes("text/plain", "a b")]));
+        assert_eq!(
+            values("x=a b", &input(false, None)),
+            Ok(vec![Value::bytes("text/plain", "a b")])
+        );
     }
 
     #[test]

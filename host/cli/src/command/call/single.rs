@@ -120,8 +120,9 @@ fn config(op: &OpDefinition, given: Option<&str>) -> Result<Arc<str>, Error> {
     };
     let mut why = String::new();
     for candidate in candidates {
-        let mistakes = schema::mistakes(schema, &candidate)
-            .map_err(|error| Error::usage(format!("the op's config schema is malformed: {error}")))?;
+        let mistakes = schema::mistakes(schema, &candidate).map_err(|error| {
+            Error::usage(format!("the op's config schema is malformed: {error}"))
+        })?;
         if mistakes.is_empty() {
             return Ok(candidate.to_string().into());
         }

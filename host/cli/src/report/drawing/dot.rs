@@ -10,7 +10,12 @@ pub(crate) fn render(drawing: &Drawing) -> String {
     body(drawing, "", "  ", &mut text);
     for graph in &drawing.graphs {
         let title = format!("graph {}", graph.name);
-        let _ = writeln!(text, "  subgraph {} {{\n    label={};", quoted(&format!("cluster {title}")), quoted(&title));
+        let _ = writeln!(
+            text,
+            "  subgraph {} {{\n    label={};",
+            quoted(&format!("cluster {title}")),
+            quoted(&title)
+        );
         body(graph, &format!("{title}: "), "    ", &mut text);
         text.push_str("  }\n");
     }
@@ -86,6 +91,9 @@ mod tests {
     fn maps_are_clusters() {
         let text = super::render(&drawing(JOB));
         assert!(text.contains("subgraph \"cluster list.files\" {"), "{text}");
-        assert!(text.contains("\"describe\" -> \"total\" [label=\"collect\", style=bold];"), "{text}");
+        assert!(
+            text.contains("\"describe\" -> \"total\" [label=\"collect\", style=bold];"),
+            "{text}"
+        );
     }
 }

@@ -30,7 +30,11 @@ fn body(drawing: &Drawing, id: &str, margin: &str, text: &mut String) {
             for feed in &wire.feeds {
                 let Some(from) = feed.node.as_deref().and_then(id_of) else { continue };
                 let label = format!("{}{}", feed.kind.word(), output_of(&feed.of));
-                let _ = writeln!(text, "{margin}{id}{from} {} {id}{to}", arrow(feed.kind, label.trim()));
+                let _ = writeln!(
+                    text,
+                    "{margin}{id}{from} {} {id}{to}",
+                    arrow(feed.kind, label.trim())
+                );
             }
         }
         for after in node.after.iter().filter_map(|after| id_of(after)) {
@@ -41,7 +45,8 @@ fn body(drawing: &Drawing, id: &str, margin: &str, text: &mut String) {
         for feed in &output.feeds {
             let Some(from) = feed.node.as_deref().and_then(id_of) else { continue };
             let label = format!("{}{}", feed.kind.word(), output_of(&feed.of));
-            let _ = writeln!(text, "{margin}{id}{from} {} {id}o{at}", arrow(feed.kind, label.trim()));
+            let _ =
+                writeln!(text, "{margin}{id}{from} {} {id}o{at}", arrow(feed.kind, label.trim()));
         }
     }
 }
@@ -59,7 +64,8 @@ fn nodes(
     for (at, node) in all {
         let Some(map) = node.each.get(depth) else {
             let label = quoted(&format!("{}<br>{}", node.name, node.uses));
-            let shape = if node.each.is_empty() { format!("[{label}]") } else { format!("[[{label}]]") };
+            let shape =
+                if node.each.is_empty() { format!("[{label}]") } else { format!("[[{label}]]") };
             let _ = writeln!(text, "{margin}{id}{at}{shape}");
             continue;
         };
