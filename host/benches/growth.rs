@@ -28,12 +28,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = format!(
         "[job]\nname = \"growth\"\n\
          [params]\nn = {{ type = \"integer\" }}\n\
-         [components]\nops = {wasm:?}\n\
+         [components]\nops = '{wasm}'\n\
          [nodes.numbers]\nop = \"ops/numbers\"\ninputs.n.param = \"n\"\n\
          [nodes.twice]\nop = \"ops/multiply_by_two\"\ninputs.x.map = \"numbers\"\n\
          [nodes.again]\nop = \"ops/multiply_by_two\"\ninputs.x.map = \"twice\"\n\
          [nodes.sum]\nop = \"ops/sum\"\ninputs.numbers.collect = \"again\"\n\
-         [outputs]\nsum.from = \"sum\"\n"
+         [outputs]\nsum.from = \"sum\"\n",
+        wasm = wasm.display(),
     );
     let manifest = Manifest::parse("growth.toml".as_ref(), &text)?;
     for size in SIZES {

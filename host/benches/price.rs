@@ -209,10 +209,11 @@ fn job(host: &Host, case: &Case, wasm: &Path) -> Result<PreparedJob, Box<dyn std
     let text = format!(
         "[job]\nname = \"price\"\n\
          [params]\ncount = {{ type = \"integer\" }}\nsize = {{ type = \"integer\" }}\n\
-         [components]\nops = {wasm:?}\n\
+         [components]\nops = '{wasm}'\n\
          [nodes.source]\n{source}\ninputs.count.param = \"count\"\n\
          [nodes.clone]\nop = \"ops/{op}\"\ninputs.{input}.map = \"source\"\n",
         op = case.op,
+        wasm = wasm.display(),
     );
     let manifest = Manifest::parse("price.toml".as_ref(), &text)?;
     let size = match case.input {

@@ -1,6 +1,6 @@
 //! The host: engines, limits, compiled code, workers. Cheap to clone; any number of runs at once.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -49,7 +49,7 @@ impl Default for HostBuilder {
     fn default() -> Self {
         Self {
             limits: StepLimits::default(),
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             workers: None,
             code_cache: None,
         }
@@ -94,7 +94,8 @@ impl HostBuilder {
     pub fn build(self) -> Result<Host, HostError> {
         let engines = Engines::new(self.code_cache.as_deref())
             .map_err(|error| HostError::Engine(error.into()))?;
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let cores = u32::try_from(cores).unwrap_or(INSTANCES);
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
         let executor = LocalExecutor::start(workers).map_err(HostError::Thread)?;
         Ok(Host(Arc::new(Inner {

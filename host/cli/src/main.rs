@@ -17,6 +17,11 @@ use clap::Parser;
 use crate::cli::Cli;
 use crate::report::Console;
 
+/// A step's small allocations come from one thread and go back on another, which the system's
+/// allocator takes its time for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     bug::watch();
     let code = match std::panic::catch_unwind(start) {

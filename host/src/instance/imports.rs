@@ -32,7 +32,7 @@ fn outputs(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 type Emitting<'a> =
     Box<dyn Future<Output = wasmtime::Result<(Result<(), EmitError>,)>> + Send + 'a>;
 
-fn emit<'a>(mut store: StoreContextMut<'a, State>, (output,): (OutputInPlace,)) -> Emitting<'a> {
+fn emit(mut store: StoreContextMut<'_, State>, (output,): (OutputInPlace,)) -> Emitting<'_> {
     Box::new(async move {
         let checked = check(&store, &output)?;
         let state = store.data_mut();
@@ -79,11 +79,13 @@ fn check(
     Ok(state.gate.check(&state.attempt.settings.op, offer))
 }
 
+/// A guest's handle on a collected input.
+type Handle = Resource<CollectedMarker>;
+
 fn inputs(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut inputs = linker.instance(INPUTS)?;
     // The list belongs to the step, so there is nothing to free with the handle.
     inputs.resource("collected", ResourceType::host::<CollectedMarker>(), |_, _| Ok(()))?;
-    type Handle = Resource<CollectedMarker>;
     inputs.func_wrap(
         "[method]collected.len",
         |store: StoreContextMut<'_, State>, (handle,): (Handle,)| {
@@ -125,9 +127,10 @@ impl super::Cursor {
     }
 }
 
+type Store<'a> = StoreContextMut<'a, State>;
+
 fn step(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut step = linker.instance(STEP)?;
-    type Store<'a> = StoreContextMut<'a, State>;
     step.func_wrap("run-id", |store: Store<'_>, (): ()| {
         Ok((store.data().attempt.settings.run.to_string(),))
     })?;

@@ -77,11 +77,8 @@ impl Driver {
         let specs = specs
             .map(|(node, rank)| Arc::new(spec(host, &run, node, &prepared.components, rank)))
             .collect();
-        let bounds = Bounds {
-            max_concurrency,
-            look_ahead: LOOK_AHEAD,
-            window: window(max_concurrency),
-        };
+        let bounds =
+            Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: window(max_concurrency) };
         Self {
             _host: host.clone(),
             id,
