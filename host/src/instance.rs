@@ -320,6 +320,9 @@ fn trapped(error: &wasmtime::Error, meter: &Meter, limits: &StepLimits) -> Failu
         return failure;
     }
     let exceeded = |limit, value| Failure::LimitExceeded { limit, value, detail: String::new() };
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Failure::Host { message: format!("it runs too many steps at once: {error}") };
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return exceeded(LimitKind::Stack, STACK),
         Some(Trap::OutOfFuel) => return exceeded(LimitKind::Fuel, limits.fuel.unwrap_or(0)),

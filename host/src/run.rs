@@ -42,7 +42,6 @@ pub struct Run {
     id: String,
     driver: JoinHandle<Result<RunResult, RunError>>,
     cancel: Arc<Notify>,
-    events: Option<mpsc::UnboundedReceiver<Arc<Vec<Recorded>>>>,
 }
 
 /// How a run ended.
@@ -103,17 +102,47 @@ impl Host {
     /// threads.
     #[must_use]
     pub fn start(&self, prepared: &PreparedJob, options: RunOptions) -> Run {
+        self.start_with(prepared, options, None)
+    }
+
+    /// As [`Host::start`], with the events of the run.
+    #[must_use]
+    pub fn watch(&self, prepared: &PreparedJob, options: RunOptions) -> (Run, Events) {
+        let (sender, events) = mpsc::unbounded_channel();
+        (self.start_with(prepared, options, Some(sender)), Events(events))
+    }
+
+    fn start_with(
+        &self,
+        prepared: &PreparedJob,
+        options: RunOptions,
+        watcher: Option<mpsc::UnboundedSender<Batch>>,
+    ) -> Run {
         let id = ulid::Ulid::new().to_string();
         let cancel = Arc::new(Notify::new());
-        let (sender, events) = mpsc::unbounded_channel();
         let fail_fast = options.fail_fast;
         let prepared = PreparedJob {
             job: if fail_fast { abort_on_failure(&prepared.job) } else { prepared.job.clone() },
             components: prepared.components.clone(),
         };
-        let driver = drive::Driver::new(self, &prepared, options, id.clone(), sender);
+        let driver = drive::Driver::new(self, &prepared, options, id.clone(), watcher);
         let driver = tokio::spawn(driver.drive(Arc::clone(&cancel)));
-        Run { id, driver, cancel, events: Some(events) }
+        Run { id, driver, cancel }
+    }
+}
+
+/// Events that were recorded together.
+type Batch = Arc<Vec<Recorded>>;
+
+/// The events of a run, from the first on. None is lost, and the run never waits for its reader:
+/// what is not read is kept in memory, so they should be read or dropped.
+#[derive(Debug)]
+pub struct Events(mpsc::UnboundedReceiver<Batch>);
+
+impl Events {
+    /// The next events, in order; `None` after the last.
+    pub async fn next(&mut self) -> Option<Arc<Vec<Recorded>>> {
+        self.0.recv().await
     }
 }
 
@@ -132,13 +161,6 @@ impl Run {
         &self.id
     }
 
-    /// The events of the run in batches, from the first on; once. No event is lost and the run
-    /// never waits for the reader, so one who takes them should read them. Dropping the receiver
-    /// ends the stream.
-    pub fn events(&mut self) -> Option<mpsc::UnboundedReceiver<Arc<Vec<Recorded>>>> {
-        self.events.take()
-    }
-
     /// Cancels the run; [`Run::finished`] then tells how it ended.
     pub fn cancel(&self) {
         self.cancel.notify_one();
@@ -155,8 +177,6 @@ impl Run {
     /// # Errors
     /// The host failed, not the job: a job that failed is a [`RunResult`] with that status.
     pub async fn finished(mut self) -> Result<RunResult, RunError> {
-        // Nobody will read them now.
-        self.events = None;
         match (&mut self.driver).await {
             Ok(result) => result,
             Err(error) => Err(RunError::Lost(error)),

@@ -85,10 +85,10 @@ retry = { max_attempts = 2, delay = "1h" }
 fn a_run_is_cancelled_before_it_does_anything() {
     let job = Job::new(r#"nodes.loop.op = "hostile/loop""#);
     let ran = block_on(async {
-        let run = job.start();
+        let (run, events) = job.start();
         let canceller = run.canceller();
         std::thread::spawn(move || canceller.cancel()).join().expect("cancelling does not panic");
-        Watched::new(run).ended().await
+        Watched::new((run, events)).ended().await
     });
     assert_eq!(ran.status(), RunStatus::Cancelled);
 }

@@ -244,6 +244,30 @@ values.collect = "clone"
     assert_eq!(counts, [1, 2, 1, 1]);
 }
 
+/// `semantics.md` rule 17: clones of a failed attempt that still run when the next one gives other bytes
+/// under their key, or does not give their key: the former run again, nobody waits for the latter.
+#[test]
+fn clones_of_a_failed_attempt_that_still_run_do_not_count() {
+    let ran = run(r#"
+[nodes.yielder]
+op = "odd/attempts"
+config.attempts = [
+    [["other", 9000000000000], ["gone", 9000000000000]],
+    [["other", 9000000000000], ["again", 9000000000000]],
+    [["other", 1000], ["new", 2000]],
+]
+retry = { max_attempts = 3, delay = "200ms" }
+[nodes.clone]
+op = "basics/sleepless"
+inputs.iterations.map = "yielder"
+[outputs]
+values.collect = "clone"
+"#)
+    .succeeded();
+    assert_eq!(ran.output("values"), Some(json!([1000, 2000])));
+    assert_eq!(ran.counts().failed, 0);
+}
+
 /// `semantics.md` rule 17: a clone that failed under a key that the last attempt did not give is no
 /// failure of the run.
 #[test]

@@ -70,7 +70,7 @@ fn a_prepared_job_runs_again() {
     let prepared = job.prepare();
     block_on(async {
         for _ in 0..5 {
-            let ran = watch(host.start(&prepared, dynhost::RunOptions::default())).await;
+            let ran = watch(host.watch(&prepared, dynhost::RunOptions::default())).await;
             assert_sum(&ran, 50);
         }
     });

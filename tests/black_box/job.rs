@@ -9,7 +9,7 @@ use dynhost::graph::manifest::Manifest;
 use dynhost::graph::name::StepKey;
 use dynhost::graph::params::{Given, GivenParams};
 use dynhost::graph::scheduler::JobOutputValue;
-use dynhost::{Host, PrepareError, PreparedJob, Run, RunOptions, RunResult, StepCounts};
+use dynhost::{Events, Host, PrepareError, PreparedJob, Run, RunOptions, RunResult, StepCounts};
 use serde_json::{Value as Json, json};
 
 /// How long a run may take before the test gives up: it is not meant to be reached.
@@ -116,9 +116,9 @@ impl Job {
         self.try_prepare().unwrap_or_else(|error| panic!("the job is refused: {error}\n{error:?}"))
     }
 
-    /// Starts a run in the current runtime.
-    pub(crate) fn start(&self) -> Run {
-        self.host.start(&self.prepare(), self.options.clone())
+    /// Starts a run in the current runtime, watched.
+    pub(crate) fn start(&self) -> (Run, Events) {
+        self.host.watch(&self.prepare(), self.options.clone())
     }
 
     /// Runs the job to its end.
@@ -137,7 +137,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Waits for the end of a run and takes its events.
-pub(crate) async fn watch(run: Run) -> Ran {
+pub(crate) async fn watch(run: (Run, Events)) -> Ran {
     let mut watched = Watched::new(run);
     while watched.next().await {}
     watched.ended().await
@@ -146,20 +146,18 @@ pub(crate) async fn watch(run: Run) -> Ran {
 /// A run under way, with the events so far.
 pub(crate) struct Watched {
     pub(crate) run: Run,
-    receiver:
-        tokio::sync::mpsc::UnboundedReceiver<std::sync::Arc<Vec<dynhost::graph::event::Recorded>>>,
+    receiver: Events,
     pub(crate) events: Vec<Event>,
 }
 
 impl Watched {
-    pub(crate) fn new(mut run: Run) -> Self {
-        let receiver = run.events().expect("nobody has taken the events");
+    pub(crate) fn new((run, receiver): (Run, Events)) -> Self {
         Self { run, receiver, events: Vec::new() }
     }
 
     /// Takes the next events; false when there are none any more.
     pub(crate) async fn next(&mut self) -> bool {
-        let batch = tokio::time::timeout(STUCK, self.receiver.recv()).await;
+        let batch = tokio::time::timeout(STUCK, self.receiver.next()).await;
         let Some(batch) = batch.unwrap_or_else(|_| panic!("the run is stuck: {:?}", self.tail()))
         else {
             return false;
@@ -186,7 +184,7 @@ impl Watched {
     pub(crate) async fn dropped(self) -> Vec<Event> {
         let Self { run, mut receiver, mut events } = self;
         drop(run);
-        while let Ok(Some(batch)) = tokio::time::timeout(STUCK, receiver.recv()).await {
+        while let Ok(Some(batch)) = tokio::time::timeout(STUCK, receiver.next()).await {
             events.extend(batch.iter().map(|recorded| recorded.event.clone()));
         }
         events

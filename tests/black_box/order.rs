@@ -83,6 +83,35 @@ outputs.sums.collect = "sum"
     }
 }
 
+/// `semantics.md` rule 12: many yielders wait for clones that run one at a time, without a deadlock.
+#[test]
+fn many_yielders_wait_for_one_place() {
+    let ran = Job::new(
+        r#"
+nodes.outer = { op = "basics/numbers", inputs.n.value = 120 }
+nodes.inner = { op = "basics/repeat", inputs.count.value = 300, inputs.number.map = "outer" }
+nodes.clone = { op = "basics/multiply_by_two", inputs.x.map = "inner", max_concurrency = 1 }
+nodes.sum = { op = "basics/sum", inputs.numbers.collect = "clone" }
+nodes.total = { op = "basics/sum", inputs.numbers.collect = "sum" }
+outputs.total.from = "total"
+"#,
+    )
+    .max_concurrency(2)
+    .run()
+    .succeeded();
+    assert_eq!(ran.output("total"), Some(json!(300 * 120 * 119)));
+    let (mut waiting, mut most) = (0_usize, 0);
+    for event in ran.events.iter().filter(|event| node(event) == "inner") {
+        if is_start(event) {
+            waiting += 1;
+            most = most.max(waiting);
+        } else if is_end(event) {
+            waiting -= 1;
+        }
+    }
+    assert!(most > 50, "only {most} yielders were under way at once");
+}
+
 /// `semantics.md` rule 12: what bounds a yielder is bytes as well as elements.
 #[test]
 fn large_elements_suspend_a_yielder_sooner() {

@@ -12,7 +12,7 @@ use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, Step
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::{RunError, RunOptions, RunResult, StepCounts, StepFailure};
+use super::{Batch, RunError, RunOptions, RunResult, StepCounts, StepFailure};
 use crate::component::Component;
 use crate::executor::{
     Attempt, Inbox, Outcome, Report, ReportKind, Session, Settings, StepSpec, Task,
@@ -50,7 +50,7 @@ pub(super) struct Driver {
     inbox: Arc<Inbox>,
     specs: Vec<Arc<StepSpec>>,
     store: Arc<dyn RunStore>,
-    subscriber: Option<mpsc::UnboundedSender<Arc<Vec<Recorded>>>>,
+    watcher: Option<mpsc::UnboundedSender<Batch>>,
     timers: BTreeMap<(Instant, u64), StepId>,
     timers_set: u64,
     actions: Vec<Action>,
@@ -65,7 +65,7 @@ impl Driver {
         prepared: &PreparedJob,
         options: RunOptions,
         id: String,
-        subscriber: mpsc::UnboundedSender<Arc<Vec<Recorded>>>,
+        watcher: Option<mpsc::UnboundedSender<Batch>>,
     ) -> Self {
         let job = &prepared.job;
         let max_concurrency =
@@ -87,7 +87,7 @@ impl Driver {
             inbox,
             specs,
             store: options.store,
-            subscriber: Some(subscriber),
+            watcher,
             timers: BTreeMap::new(),
             timers_set: 0,
             actions: Vec::new(),
@@ -116,19 +116,19 @@ impl Driver {
         Ok(self.result())
     }
 
-    /// Keeps events, then shows them to the subscriber.
-    fn record(&mut self, events: Vec<Event>) -> Result<Arc<Vec<Recorded>>, RunError> {
+    /// Keeps events, then shows them to the watcher.
+    fn record(&mut self, events: Vec<Event>) -> Result<Batch, RunError> {
         let at_us = now_us();
         let recorded = events.into_iter().map(|event| Recorded { at_us, event }).collect();
-        let recorded: Arc<Vec<Recorded>> = Arc::new(recorded);
+        let recorded: Batch = Arc::new(recorded);
         if recorded.is_empty() {
             return Ok(recorded);
         }
         self.store.append(&self.id, &recorded)?;
-        if let Some(subscriber) = &self.subscriber
-            && subscriber.send(Arc::clone(&recorded)).is_err()
+        if let Some(watcher) = &self.watcher
+            && watcher.send(Arc::clone(&recorded)).is_err()
         {
-            self.subscriber = None;
+            self.watcher = None;
         }
         Ok(recorded)
     }

@@ -36,8 +36,14 @@ pub(super) fn drive(
         .map_err(|error| Error::failed(format!("threads cannot be started: {error}")))?;
     runtime.block_on(async {
         let started = Instant::now();
-        let mut run = host.start(prepared, options);
-        let (watcher, messages) = progress::watch(&mut run, prepared.job(), (watch, show), readers);
+        let wanted = progress::is_wanted(watch, &readers);
+        let (run, events) = if wanted {
+            let (run, events) = host.watch(prepared, options);
+            (run, Some(events))
+        } else {
+            (host.start(prepared, options), None)
+        };
+        let (watcher, messages) = progress::watch(events, prepared.job(), (watch, show), readers);
         let interrupted = signals::listen(run.canceller(), messages);
         let result = run.finished().await?;
         let took = started.elapsed();

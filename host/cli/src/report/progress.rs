@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use dynhost::Run;
+use dynhost::Events;
 use dynhost::graph::event::{Event, Level, Recorded};
 use dynhost::graph::job::Job;
 use tokio::sync::mpsc;
@@ -74,17 +74,20 @@ pub(crate) trait Reader: Send {
     }
 }
 
+/// Whether anyone looks at the events of a run.
+pub(crate) fn is_wanted(watch: &Watch, readers: &[Box<dyn Reader>]) -> bool {
+    watch.progress != Progress::None || !readers.is_empty()
+}
+
 /// Watches a run from its start; the task ends after it. `readers` see every event.
 pub(crate) fn watch(
-    run: &mut Run,
+    events: Option<Events>,
     job: &Arc<Job>,
     (watch, show): (&Watch, Show),
     readers: Vec<Box<dyn Reader>>,
 ) -> (JoinHandle<Result<(), Error>>, Messages) {
     let silent = watch.progress == Progress::None;
-    // Where nobody wants them, the run need not keep them for a reader.
-    let wanted = !silent || !readers.is_empty();
-    let Some(events) = run.events().filter(|_| wanted) else {
+    let Some(events) = events else {
         return (tokio::spawn(async { Ok(()) }), Messages(None));
     };
     let (sender, messages) = mpsc::unbounded_channel();
@@ -105,8 +108,6 @@ pub(crate) fn watch(
     };
     (tokio::spawn(watcher.run(events, messages)), Messages(Some(sender)))
 }
-
-type Events = mpsc::UnboundedReceiver<Arc<Vec<Recorded>>>;
 
 struct Watcher {
     tally: Tally,
@@ -132,7 +133,7 @@ impl Watcher {
         ticks.tick().await;
         loop {
             tokio::select! {
-                batch = events.recv() => match batch {
+                batch = events.next() => match batch {
                     Some(batch) => {
                         batch.iter().for_each(|recorded| self.take(recorded, &mut outcome));
                         // A long queue of events must not keep the signals waiting.
