@@ -142,6 +142,14 @@ pub enum Origin {
     Root,
     /// One frame per element of a dynamic output; the node stands in the parent scope.
     FanOut(OutputRef),
+    /// One frame per batch of elements of a dynamic output, consecutive in the order of emission;
+    /// the node stands in the parent scope. The mapping key is that of the first element.
+    Batch {
+        /// The dynamic output.
+        of: OutputRef,
+        /// When a batch is whole.
+        bounds: BatchBounds,
+    },
     /// One frame per mapping key of two or more fan-outs, each a scope with the same parent as
     /// this one (`combine = "zip"`).
     Zip {
@@ -156,6 +164,26 @@ pub enum Origin {
         /// The scope whose frames are repeated; its parent is an ancestor of this scope.
         of: ScopeId,
     },
+}
+
+/// When a batch is whole; so is the last one when the yielding step has succeeded. At least one
+/// of the two is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BatchBounds {
+    /// Elements of one batch.
+    pub max_items: Option<u64>,
+    /// Bytes of the values of one batch; an element with more is a batch of its own.
+    pub max_bytes: Option<u64>,
+}
+
+impl Origin {
+    /// The dynamic output that alone makes the frames.
+    pub(crate) const fn yielder(&self) -> Option<OutputRef> {
+        match self {
+            Self::FanOut(of) | Self::Batch { of, .. } => Some(*of),
+            Self::Root | Self::Zip { .. } | Self::Cross { .. } => None,
+        }
+    }
 }
 
 /// An output of a node.
@@ -174,8 +202,9 @@ pub enum Source {
     Value(Value),
     /// A static output of the step of a node whose scope is the reader's or around it.
     Output(OutputRef),
-    /// The value under which the frame of this scope was made; the reader stands in the
-    /// scope or inside it. The scope's origin is a fan-out.
+    /// The value under which the frame of this scope was made, or the list of the values of a
+    /// batch; the reader stands in the scope or inside it. The scope's origin is a fan-out or
+    /// a batch.
     Element(ScopeId),
     /// The fan-in of all frames of one level.
     Collect(CollectId),
@@ -190,7 +219,7 @@ pub struct Collect {
     /// The level that the fan-in removes. Readers stand in its parent or inside the parent.
     pub scope: ScopeId,
     /// What is taken from each frame: [`Source::Output`] of a node in `scope`,
-    /// [`Source::Element`] of `scope`, or [`Source::Collect`] of a scope right inside it, whose
+    /// [`Source::Element`] of `scope`, which is no batch, or [`Source::Collect`] of a scope right inside it, whose
     /// elements then become one JSON array.
     pub of: Source,
 }

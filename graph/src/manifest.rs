@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 pub use self::error::{ManifestError, Problem, Span};
-use crate::job::{Access, Policy};
+use crate::job::{Access, BatchBounds, Policy};
 
 /// Something read from a manifest, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +179,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `pool`.
     pub pool: Option<Spanned<String>>,
+    /// `batch`: how many elements of the dynamic output one clone takes.
+    pub batch: Option<Spanned<BatchBounds>>,
     /// `grants.fs`.
     pub folders: Vec<FolderEntry>,
 }

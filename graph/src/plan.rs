@@ -3,6 +3,7 @@
 //!
 //! Pure: no file is looked at. Whether a granted folder exists is for the host to say.
 
+mod batch;
 mod check;
 mod fit;
 mod graph;

@@ -12,6 +12,7 @@
 
 mod again;
 mod apply;
+mod batch;
 mod fan_in;
 mod flow;
 mod frame;

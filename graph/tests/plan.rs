@@ -2,6 +2,8 @@
 
 #[path = "plan/bad.rs"]
 mod bad;
+#[path = "plan/batch.rs"]
+mod batch;
 #[path = "plan/graphs.rs"]
 mod graphs;
 #[path = "plan/invariants.rs"]

@@ -51,11 +51,21 @@ pub struct Report {
     pub what: ReportKind,
 }
 
+/// What an executor has to know of a run.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Steps that run at once.
+    pub max_concurrency: u32,
+    /// One more than the highest rank of its steps.
+    pub ranks: u32,
+    /// Where what the steps do is reported.
+    pub inbox: Arc<Inbox>,
+}
+
 /// Runs the steps of any number of runs.
 pub trait Executor: Send + Sync {
-    /// Begins to serve a run: at most `max_concurrency` of its steps run at once, and what they do
-    /// is reported to `inbox`.
-    fn open(&self, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session>;
+    /// Begins to serve a run.
+    fn open(&self, serving: Serving) -> Box<dyn Session>;
 }
 
 /// The steps of one run in an executor. Dropping it interrupts them all.

@@ -38,5 +38,8 @@ pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;
 pub use prepare::{PrepareError, PreparedJob, read_manifest};
-pub use run::{Canceller, Events, Run, RunError, RunOptions, RunResult, StepCounts, StepFailure};
+pub use run::{
+    Canceller, Events, MAX_CONCURRENCY, Run, RunError, RunOptions, RunResult, StepCounts,
+    StepFailure,
+};
 pub use wit::SchemaError;

@@ -14,15 +14,21 @@ use dynhost_graph::scheduler::JobOutputValue;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::engine::INSTANCES;
 use crate::host::Host;
 use crate::prepare::PreparedJob;
 use crate::store::memory::NoStore;
 use crate::store::{RunStore, StoreError};
 
+/// The greatest number of steps of a run at once: half of the instances that an engine has, the
+/// other half being for steps that are suspended in `emit`.
+pub const MAX_CONCURRENCY: u32 = INSTANCES / 2;
+
 /// How a run is started.
 #[derive(Clone)]
 pub struct RunOptions {
-    /// Steps at once; `None`: what the manifest says, or else as many as the host has workers.
+    /// Steps at once, [`MAX_CONCURRENCY`] at most; `None`: what the manifest says, or else as many
+    /// as the host has workers.
     pub max_concurrency: Option<u32>,
     /// Cancel the run at the first failure, whatever the nodes say.
     pub fail_fast: bool,

@@ -253,3 +253,20 @@ outputs.total.from = "total"
     assert!(matches!(ran.events[0], Event::RunStarted { .. }));
     assert!(matches!(ran.events.last(), Some(Event::RunFinished { .. })));
 }
+
+/// `semantics.md` rule 12: a suspended step holds an instance, of which there are a thousand. More
+/// yielders than that, each with more elements than it may emit ahead, and clones that run one at
+/// a time.
+#[test]
+fn more_yielders_than_instances_come_to_an_end() {
+    let ran = Job::new(
+        r#"
+        nodes.outer = { op = "basics/numbers", inputs.n.value = 1100 }
+        nodes.inner = { op = "basics/repeat", inputs.count.value = 260, inputs.number.map = "outer" }
+        nodes.clone = { op = "basics/multiply_by_two", inputs.x.map = "inner", max_concurrency = 1 }
+        "#,
+    )
+    .run()
+    .succeeded();
+    assert_eq!(ran.counts().succeeded, 1 + 1100 + 1100 * 260);
+}

@@ -6,10 +6,12 @@ use super::error::Problem;
 use super::item::{self, Item, Keys};
 use super::quantity::{duration, size};
 use super::{FolderEntry, Settings, Spanned};
-use crate::job::{Access, Backoff, Dispatch, Limits, OnFailure, Policy, Retry, RetryOn, Tolerance};
+use crate::job::{
+    Access, Backoff, BatchBounds, Dispatch, Limits, OnFailure, Policy, Retry, RetryOn, Tolerance,
+};
 
 /// Keys of a node that uses an op.
-pub(super) const SETTING_KEYS: [&str; 12] = [
+pub(super) const SETTING_KEYS: [&str; 13] = [
     "config",
     "grants",
     "max_concurrency",
@@ -20,6 +22,7 @@ pub(super) const SETTING_KEYS: [&str; 12] = [
     "on_failure",
     "tolerate",
     "dispatch",
+    "batch",
     "max_clones",
     "cache",
 ];
@@ -46,6 +49,7 @@ pub(super) fn settings(keys: &Keys<'_>, problems: &mut Vec<Problem>) -> Settings
             cache: keys.read("cache", problems, item::flag),
         },
         pool: keys.read("pool", problems, item::text),
+        batch: keys.read("batch", problems, batch),
         folders: keys.read("grants", problems, grants).unwrap_or_default(),
     }
 }
@@ -174,6 +178,23 @@ fn ratio_of(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Tolerance> {
         );
     }
     ratio.map(Tolerance::Ratio)
+}
+
+fn batch(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Spanned<BatchBounds>> {
+    let table = item::table(item, problems)?;
+    let keys = Keys::open(table, "`batch`", &["max_items", "max_bytes"], problems);
+    if keys.get("max_items").is_none() && keys.get("max_bytes").is_none() {
+        problems.push(
+            Problem::at(item.span.clone(), "`batch` must have `max_items`, `max_bytes` or both")
+                .help("such as `batch = { max_items = 100, max_bytes = \"1MiB\" }`"),
+        );
+        return None;
+    }
+    let bounds = BatchBounds {
+        max_items: keys.read("max_items", problems, item::count),
+        max_bytes: keys.read("max_bytes", problems, size),
+    };
+    Some(Spanned::new(bounds, item.span.clone()))
 }
 
 fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Vec<FolderEntry>> {

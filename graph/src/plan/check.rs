@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{Collect, Job, NodeId, Origin, OutputRef, Source};
+use crate::job::{Collect, Job, NodeId, OutputRef, Source};
 use crate::manifest::{Problem, Span};
 
 /// Reports nodes inside graphs that yield dynamic outputs for nobody: nothing maps or collects
@@ -45,10 +45,7 @@ fn used(job: &Job) -> BTreeSet<NodeId> {
         outputs_of(source, &mut used);
     }
     // What no node stands in and nothing collects is gone from the list of scopes.
-    used.extend(job.scopes.iter().filter_map(|scope| match scope.origin {
-        Origin::FanOut(output) => Some(output.node),
-        _ => None,
-    }));
+    used.extend(job.scopes.iter().filter_map(|scope| Some(scope.origin.yielder()?.node)));
     used.extend(job.nodes.iter().flat_map(|node| node.after.iter().map(|after| after.node)));
     used
 }

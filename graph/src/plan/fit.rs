@@ -33,7 +33,7 @@ pub(super) fn source_for(
 
 /// A collected input takes a fan-in or a list; an array known before the run becomes a list.
 fn as_elements(input: &InputDefinition, op: &str, wire: Wire) -> Result<Wire, Box<Problem>> {
-    if matches!(wire.source, Source::Collect(_) | Source::List(_)) {
+    if is_batch(&wire) || matches!(wire.source, Source::Collect(_) | Source::List(_)) {
         return Ok(wire);
     }
     if let (Source::Value(_), Shape::Value(value)) = (&wire.source, &wire.shape)
@@ -95,7 +95,23 @@ fn known(shape: &Shape) -> Option<Json> {
 
 fn does_not_fit(input: &InputDefinition, op: &str, wire: &Wire, why: &str) -> Problem {
     let message = format!("{} does not fit input `{}` of op `{op}`: {why}", wire.what, input.name);
-    place(wire, message).label("does not fit")
+    let problem = place(wire, message).label("does not fit");
+    if !input.collected && is_batch(wire) && takes_no_list(input) {
+        return problem.help(
+            "a batch is a list: the op must declare the input collected, as an array, or without a \
+             schema; or take `batch` away",
+        );
+    }
+    problem
+}
+
+fn is_batch(wire: &Wire) -> bool {
+    matches!((&wire.source, &wire.shape), (Source::Element(_), Shape::ListOf(_)))
+}
+
+fn takes_no_list(input: &InputDefinition) -> bool {
+    let any_list = Shape::ListOf(Arc::new(Shape::Any));
+    input.schema.as_ref().is_some_and(|schema| schema::clash(&any_list, schema).is_some())
 }
 
 /// A problem at a wire's reference, with the place where a graph's input is wired.

@@ -41,8 +41,10 @@ impl<'m> Planner<'m> {
         entry: &'m NodeEntry,
         op: &'m Spanned<String>,
     ) -> Planned {
-        let wired = self.wire_inputs(frame, entry);
-        let scope = self.node_scope(frame, entry, &wired);
+        let mut wired = self.wire_inputs(frame, entry);
+        let scope = self
+            .in_batches(frame, entry, &mut wired)
+            .and_then(|()| self.node_scope(frame, entry, &wired));
         let after = self.after(frame, entry);
         let Some(found) = self.find_op(op) else { return Planned::default() };
         let inputs = self.op_inputs(entry, found.definition, wired);

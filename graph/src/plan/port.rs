@@ -206,13 +206,8 @@ impl<'m> Planner<'m> {
     pub(super) fn scope_name(&self, scope: ScopeId) -> String {
         let here = match &self.scopes.get(scope).origin {
             Origin::Root => return "nothing".to_owned(),
-            Origin::FanOut(output) => {
-                let node = &self.nodes[output.node.index()];
-                match node.op.outputs.as_slice() {
-                    [_] => format!("`{}`", node.name),
-                    several => format!("`{}.{}`", node.name, several[output.output as usize].name),
-                }
-            }
+            Origin::FanOut(output) => self.output_name(*output),
+            Origin::Batch { of, .. } => format!("{} in batches", self.output_name(*of)),
             Origin::Zip { parts, .. } => {
                 let parts: Vec<_> = parts.iter().map(|part| self.scope_name(*part)).collect();
                 return parts.join(" with ");
@@ -222,6 +217,14 @@ impl<'m> Planner<'m> {
         match self.scopes.parent(scope) {
             ScopeId::ROOT => here,
             outer => format!("{} → {here}", self.scope_name(outer)),
+        }
+    }
+
+    fn output_name(&self, output: OutputRef) -> String {
+        let node = &self.nodes[output.node.index()];
+        match node.op.outputs.as_slice() {
+            [_] => format!("`{}`", node.name),
+            several => format!("`{}.{}`", node.name, several[output.output as usize].name),
         }
     }
 }

@@ -32,7 +32,7 @@ impl Needed {
         match &scope.origin {
             Origin::Zip { parts, .. } => parts.iter().for_each(|part| self.scope(*part, job)),
             Origin::Cross { of } => self.scope(*of, job),
-            Origin::Root | Origin::FanOut(_) => {}
+            Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => {}
         }
     }
 
@@ -62,7 +62,7 @@ impl Needed {
             match &mut one.origin {
                 Origin::Zip { parts, .. } => parts.iter_mut().for_each(scope),
                 Origin::Cross { of } => scope(of),
-                Origin::Root | Origin::FanOut(_) => {}
+                Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => {}
             }
         }
         for collect in &mut job.collects {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{Origin, OutputRef, Scope, ScopeId};
+use crate::job::{BatchBounds, Origin, OutputRef, Scope, ScopeId};
 
 /// All scopes of a job, each once, a parent before its children.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl Scopes {
         self.inside(parent, Origin::FanOut(output))
     }
 
+    /// The scope one level inside `parent`, over a dynamic output in batches.
+    pub(super) fn batch(&mut self, parent: ScopeId, of: OutputRef, bounds: BatchBounds) -> ScopeId {
+        self.inside(parent, Origin::Batch { of, bounds })
+    }
+
     fn inside(&mut self, parent: ScopeId, origin: Origin) -> ScopeId {
         let scope = Scope { parent: Some(parent), depth: self.get(parent).depth + 1, origin };
         let known = self.0.iter().position(|other| *other == scope);
@@ -53,7 +58,7 @@ impl Scopes {
         let met = match &scope.origin {
             Origin::Zip { parts, .. } => parts.iter().any(|part| self.reaches(outer, *part)),
             Origin::Cross { of } => self.reaches(outer, *of),
-            Origin::Root | Origin::FanOut(_) => false,
+            Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => false,
         };
         met || scope.parent.is_some_and(|parent| self.reaches(outer, parent))
     }

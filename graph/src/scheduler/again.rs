@@ -1,7 +1,8 @@
 //! A yielding step that is retried: what a failed attempt emitted never counts twice
 //! (`semantics.md` rule 17).
 
-use super::apply::Emission;
+use super::apply::NewElement;
+use super::batch::Gathering;
 use super::frame::{Closing, FrameIndex, Given, STALE, Stale};
 use super::{Action, Scheduler, StepId};
 use crate::job::ScopeId;
@@ -15,6 +16,7 @@ impl Scheduler {
             let mut values = std::mem::take(&mut fan_out.values).into_iter();
             let mut frames = std::mem::take(&mut fan_out.frames);
             fan_out.elements = 0;
+            fan_out.gathering.iter_mut().for_each(|batch| **batch = Gathering::default());
             for next in fan_out.leaving.values_mut().filter_map(|leaving| leaving.next.as_mut()) {
                 next.ordinal = STALE;
             }
@@ -50,29 +52,25 @@ impl Scheduler {
 
     /// Lets an element of a failed attempt count for this one; says whether back-pressure
     /// waits for it.
-    pub(super) fn take_over(
-        &mut self,
-        emission: &Emission<'_>,
-        scope: ScopeId,
-        ordinal: u32,
-        stale: Stale,
-    ) -> bool {
-        let fan_out = self.fan_out_mut(emission.id.frame, scope);
+    pub(super) fn take_over(&mut self, new: &NewElement, ordinal: u32, stale: Stale) -> bool {
+        let fan_out = self.fan_out_mut(new.id.frame, new.scope);
         for (state, given) in fan_out.fan_ins.iter_mut().zip(stale.given) {
             state.ended += u32::from(given != Given::Pending);
             state.given.push(given);
         }
-        let next = fan_out.leaving.get_mut(emission.key).and_then(|leaving| leaving.next.as_mut());
+        let next = fan_out.leaving.get_mut(&new.key).and_then(|leaving| leaving.next.as_mut());
         if let Some(next) = next {
             next.ordinal = ordinal;
-            next.attempt = emission.attempt;
-            return self.wiring.scopes[scope.index()].eager > 0;
+            next.attempt = new.attempt;
+            next.first = new.first;
+            return self.wiring.scopes[new.scope.index()].eager > 0;
         }
         let Some(alive) = stale.frame else { return false };
         fan_out.frames.insert(ordinal, alive);
         let inner = self.frame_mut(alive);
         inner.ordinal = ordinal;
-        inner.attempt = emission.attempt;
+        inner.attempt = new.attempt;
+        inner.first = new.first;
         inner.eager_open > 0
     }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::frame::{Closing, FrameIndex, Given, Phase};
 use super::tree::NewFrame;
 use super::wiring::{Dependency, FanInId, Taken, count};
-use super::{Action, ROOT, Scheduler, StepId};
+use super::{Action, Credit, Input, ROOT, Scheduler, StepId};
 use crate::event::{CancelReason, SkipReason};
-use crate::job::{NodeId, OnFailure, ScopeId};
+use crate::job::{NodeId, OnFailure, OutputRef, ScopeId};
 use crate::name::{MappingKey, StepKey};
 use crate::value::Value;
 
-/// An element of a dynamic output.
+/// An element of a dynamic output, as it was emitted.
 #[derive(Debug)]
 pub(super) struct Emission<'a> {
     pub(super) id: StepId,
@@ -20,6 +20,18 @@ pub(super) struct Emission<'a> {
     pub(super) output: usize,
     pub(super) key: &'a MappingKey,
     pub(super) value: &'a Value,
+}
+
+/// An element of a fan-out: one that was emitted, or a batch of them.
+#[derive(Debug)]
+pub(super) struct NewElement {
+    pub(super) id: StepId,
+    pub(super) attempt: u32,
+    pub(super) scope: ScopeId,
+    pub(super) key: MappingKey,
+    pub(super) element: Input,
+    /// The place of its first among all that the attempt emitted.
+    pub(super) first: u32,
 }
 
 impl Scheduler {
@@ -31,65 +43,85 @@ impl Scheduler {
         if !step.phase.is_out() || step.attempt != emission.attempt {
             return;
         }
-        if let Some(flow) = &mut step.flow {
-            flow.unfinished += 1;
-        }
-        let waited_for = match self.wiring.nodes[id.node.index()].fan_outs[emission.output] {
-            Some(scope) if !discarded && self.cancelling.is_none() => {
-                self.add_element(emission, scope, actions)
-            }
-            _ => false,
+        let output = OutputRef { node: id.node, output: count(emission.output) };
+        let credit = Credit { items: 1, bytes: emission.value.data.len() as u64 };
+        let scopes = if discarded || self.cancelling.is_some() {
+            0
+        } else {
+            self.wiring.nodes[id.node.index()].fan_outs[emission.output].len()
         };
-        if !waited_for {
-            let bytes = emission.value.data.len() as u64;
-            self.give_credit_back(id.frame, id.node, bytes, actions);
+        self.count_emitted(id, output.output, credit.bytes, scopes);
+        if scopes == 0 {
+            self.give_credit_back(id.frame, id.node, credit, actions);
+            return;
+        }
+        for at in 0..scopes {
+            let scope = self.wiring.nodes[id.node.index()].fan_outs[emission.output][at];
+            if let Some(bounds) = self.batch_bounds(scope) {
+                self.gather(emission, scope, bounds, actions);
+            } else {
+                let first = self.place_of_next(id.frame, scope);
+                let (key, element) = (emission.key.clone(), emission.value.clone());
+                let element = Input::Single(element);
+                let attempt = emission.attempt;
+                let new = NewElement { id, attempt, scope, key, element, first };
+                self.add_element(new, actions);
+            }
         }
     }
 
-    /// Adds an element to a fan-out; says whether its frame is alive with work that
-    /// back-pressure waits for.
-    fn add_element(
-        &mut self,
-        emission: &Emission<'_>,
-        scope: ScopeId,
-        actions: &mut Vec<Action>,
-    ) -> bool {
-        let (frame, key, value) = (emission.id.frame, emission.key, emission.value);
-        let may_retry = self.job.node(emission.id.node).policy.retry.max_attempts > 1;
+    /// Adds an element or batch to a fan-out; its credit comes back at once where there is no
+    /// work that back-pressure waits for.
+    pub(super) fn add_element(&mut self, new: NewElement, actions: &mut Vec<Action>) {
+        let (frame, first, element) = (new.id.frame, new.first, new.element.clone());
+        let output = self.job.scope(new.scope).origin.yielder();
+        if !self.enter(new, actions)
+            && let Some(output) = output
+        {
+            self.no_longer_waited_for(frame, output, first, &element, actions);
+        }
+    }
+
+    /// Says whether the frame of the new element is alive with work that back-pressure waits for.
+    fn enter(&mut self, new: NewElement, actions: &mut Vec<Action>) -> bool {
+        let (frame, scope) = (new.id.frame, new.scope);
+        let may_retry = self.job.node(new.id.node).policy.retry.max_attempts > 1;
         let keeps_keys = self.wiring.scopes[scope.index()].keeps_keys;
         let fan_out = self.fan_out_mut(frame, scope);
         let ordinal = fan_out.elements;
         fan_out.elements += 1;
         if keeps_keys {
-            fan_out.keys.push(key.clone());
+            fan_out.keys.push(new.key.clone());
         }
         if may_retry {
-            fan_out.values.push(value.clone());
+            fan_out.values.push(new.element.clone());
         }
-        match fan_out.stale.remove(key) {
+        match fan_out.stale.remove(&new.key) {
             None => {}
-            Some(stale) if stale.value.as_ref() == Some(value) => {
-                return self.take_over(emission, scope, ordinal, stale);
+            Some(stale) if stale.value.as_ref() == Some(&new.element) => {
+                return self.take_over(&new, ordinal, stale);
             }
-            Some(stale) => self.drop_element(frame, scope, key, stale.frame, actions),
+            Some(stale) => self.drop_element(frame, scope, &new.key, stale.frame, actions),
         }
-        self.await_given(frame, scope, Some(value));
+        self.await_given(frame, scope, Some(&new.element));
         let wired = &self.wiring.scopes[scope.index()];
         if wired.nodes.is_empty() && wired.children.is_empty() && wired.meets.is_empty() {
             return false;
         }
         let waited_for = wired.eager > 0;
+        let NewElement { attempt, key, element, first, .. } = new;
         let new = NewFrame {
             scope,
             parent: frame,
             keys: self.frame(frame).keys.join(key.clone()),
-            element: Some(value.clone()),
+            element: Some(element),
+            first,
             ordinal,
-            attempt: emission.attempt,
+            attempt,
             parts: Box::default(),
         };
         let fan_out = self.fan_out_mut(frame, scope);
-        if let Some(leaving) = fan_out.leaving.get_mut(key) {
+        if let Some(leaving) = fan_out.leaving.get_mut(&key) {
             leaving.next = Some(Box::new(new));
             fan_out.live += 1;
         } else {
@@ -99,11 +131,18 @@ impl Scheduler {
     }
 
     /// Makes room for what a new element gives to each fan-in.
-    pub(super) fn await_given(&mut self, frame: FrameIndex, scope: ScopeId, value: Option<&Value>) {
+    pub(super) fn await_given(
+        &mut self,
+        frame: FrameIndex,
+        scope: ScopeId,
+        element: Option<&Input>,
+    ) {
         for slot in 0..self.wiring.scopes[scope.index()].fan_ins.len() {
             let fan_in = self.wiring.scopes[scope.index()].fan_ins[slot];
-            let given = match (self.wiring.fan_ins[fan_in.index()].taken, value) {
-                (Taken::Element, Some(value)) => Given::Value(value.clone()),
+            let given = match (self.wiring.fan_ins[fan_in.index()].taken, element) {
+                (Taken::Element, Some(Input::Single(value))) => Given::Value(value.clone()),
+                // No plan collects batches themselves.
+                (Taken::Element, Some(_)) => Given::Absent,
                 _ => Given::Pending,
             };
             let state = &mut self.fan_out_mut(frame, scope).fan_ins[slot];
@@ -140,6 +179,7 @@ impl Scheduler {
             }
         }
         self.step_mut(id.frame, id.node).outputs = values;
+        self.cut_rest(id, actions);
         self.drop_stale(id, actions);
         self.end(id.frame, id.node, Phase::Succeeded, actions);
     }
@@ -292,10 +332,8 @@ impl Scheduler {
         closing: Closing,
         actions: &mut Vec<Action>,
     ) {
-        for output in 0..self.wiring.nodes[node.index()].fan_outs.len() {
-            if let Some(scope) = self.wiring.nodes[node.index()].fan_outs[output] {
-                self.close(frame, scope, closing, actions);
-            }
+        for scope in self.fan_outs_of(self.id(frame, node)) {
+            self.close(frame, scope, closing, actions);
         }
     }
 

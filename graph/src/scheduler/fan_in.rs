@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::frame::{Closing, FrameIndex, Given, STALE, Settled};
 use super::wiring::{Dependency, FanInId, Taken};
 use super::{Collection, Element, Scheduler};
-use crate::job::{NodeId, OnFailure, Origin, ScopeId, Tolerance};
+use crate::job::{NodeId, OnFailure, ScopeId, Tolerance};
 use crate::name::MappingKey;
 use crate::value::Value;
 
@@ -131,13 +131,13 @@ impl Scheduler {
     /// Whether a fan-out counts as emitted: an optional output without elements does not
     /// (rule 14).
     pub(super) fn was_emitted(&self, frame: FrameIndex, scope: ScopeId) -> bool {
-        match self.job.scope(scope).origin {
-            Origin::FanOut(output) => {
+        match self.job.scope(scope).origin.yielder() {
+            Some(output) => {
                 let op = &self.job.node(output.node).op;
                 op.outputs[output.output as usize].required
                     || self.fan_out(frame, scope).elements > 0
             }
-            Origin::Root | Origin::Zip { .. } | Origin::Cross { .. } => true,
+            None => true,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Collection;
+use super::batch::Gathering;
+use super::flow::Flow;
 use super::tree::NewFrame;
-use crate::job::{NodeId, ScopeId};
+use super::{Collection, Input};
+use crate::job::{NodeId, Origin, ScopeId};
 use crate::name::{KeyPath, MappingKey};
 use crate::value::Value;
 
@@ -23,8 +25,10 @@ pub(super) struct Frame {
     /// Its place among the elements of its fan-out; [`STALE`] while a retry may drop it.
     pub(super) ordinal: u32,
     pub(super) keys: KeyPath,
-    /// The element that the frame was made for; absent in the root.
-    pub(super) element: Option<Value>,
+    /// The element or batch that the frame was made for; absent in the root.
+    pub(super) element: Option<Input>,
+    /// The place of its element, or of the first of its batch, among all that the attempt emitted.
+    pub(super) first: u32,
     /// The attempt of the yielding step that emitted it.
     pub(super) attempt: u32,
     /// One for each node of the scope.
@@ -95,17 +99,6 @@ impl Phase {
     }
 }
 
-/// What a yielding step may still emit, and what came back.
-#[derive(Debug, Default)]
-pub(super) struct Flow {
-    /// Elements emitted whose eager part has not ended.
-    pub(super) unfinished: u64,
-    /// Elements that ended since the last grant.
-    pub(super) owed: super::Credit,
-    /// Elements granted in this attempt, in all.
-    pub(super) granted: u64,
-}
-
 /// Whether a fan-out has all its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
@@ -123,14 +116,16 @@ pub(super) enum Closing {
 #[derive(Debug)]
 pub(super) struct FanOut {
     pub(super) closing: Closing,
-    /// How many elements there are.
+    /// How many elements there are, or batches of them.
     pub(super) elements: u32,
+    /// What the next batch has so far; present where elements come in batches.
+    pub(super) gathering: Option<Box<Gathering>>,
     /// The mapping keys in the order of emission, as long as something needs them.
     pub(super) keys: Vec<MappingKey>,
     /// The frames that are alive, by the place of their element; stale ones are not here.
     pub(super) frames: BTreeMap<u32, FrameIndex>,
     /// The elements themselves; kept only where a retry may have to compare them.
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<Input>,
     /// Frames alive, stale ones included.
     pub(super) live: u32,
     /// Whether the frame around it has been told that all of this has ended.
@@ -150,10 +145,11 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    pub(super) fn new(fan_ins: impl Iterator<Item = u32>, meets: bool) -> Self {
+    pub(super) fn new(fan_ins: impl Iterator<Item = u32>, origin: &Origin) -> Self {
         Self {
             closing: Closing::Open,
             elements: 0,
+            gathering: matches!(origin, Origin::Batch { .. }).then(Box::default),
             keys: Vec::new(),
             frames: BTreeMap::new(),
             values: Vec::new(),
@@ -165,7 +161,7 @@ impl FanOut {
             failures: BTreeMap::new(),
             stale: BTreeMap::new(),
             leaving: BTreeMap::new(),
-            meeting: meets.then(Box::default),
+            meeting: matches!(origin, Origin::Zip { .. } | Origin::Cross { .. }).then(Box::default),
             repeated: None,
         }
     }
@@ -219,7 +215,7 @@ pub(super) struct Leaving {
 #[derive(Debug)]
 pub(super) struct Stale {
     /// Absent where it was not kept; then it counts as changed.
-    pub(super) value: Option<Value>,
+    pub(super) value: Option<Input>,
     pub(super) frame: Option<FrameIndex>,
     /// What its frame gave to each fan-in.
     pub(super) given: Vec<Given>,

@@ -215,9 +215,7 @@ impl Scheduler {
     pub(super) fn fetch(&self, frame: FrameIndex, source: &Source) -> Option<Input> {
         match source {
             Source::Value(value) => Some(Input::Single(value.clone())),
-            Source::Element(scope) => {
-                self.frame(self.around(frame, *scope)).element.clone().map(Input::Single)
-            }
+            Source::Element(scope) => self.frame(self.around(frame, *scope)).element.clone(),
             Source::Output(output) => {
                 let there = self.around(frame, self.job.node(output.node).scope);
                 let outputs = &self.step(there, output.node).outputs;

@@ -115,8 +115,16 @@ impl Scheduler {
         }
         self.await_given(frame, scope, None);
         let keys = self.frame(frame).keys.join(key);
-        let new =
-            NewFrame { scope, parent: frame, keys, element: None, ordinal, attempt: 0, parts };
+        let new = NewFrame {
+            scope,
+            parent: frame,
+            keys,
+            element: None,
+            first: 0,
+            ordinal,
+            attempt: 0,
+            parts,
+        };
         self.add_to_fan_out(new, actions);
     }
 

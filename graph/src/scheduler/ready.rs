@@ -4,7 +4,8 @@
 //! ready node with the highest position does. A step suspended in `emit` holds no place,
 //! so that it never keeps its own clones from running.
 
-use super::frame::{Flow, Phase};
+use super::flow::Flow;
+use super::frame::Phase;
 use super::{Action, Credit, Dispatch, Scheduler, StepId};
 use crate::job::NodeId;
 
@@ -62,13 +63,13 @@ impl Scheduler {
     fn begin(&mut self, id: StepId) -> Action {
         self.out += 1;
         let yields = self.job.node(id.node).op.outputs.iter().any(|output| output.dynamic);
-        let credit = if yields { self.bounds.window } else { Credit::default() };
+        let credit = if yields { self.window(id.node) } else { Credit::default() };
         let inputs = self.inputs(id.frame, id.node);
         let key = self.step_key(id.frame, id.node);
         let step = self.step_mut(id.frame, id.node);
         step.phase = Phase::Running;
         step.attempt += 1;
-        step.flow = yields.then(|| Box::new(Flow { granted: credit.items, ..Flow::default() }));
+        step.flow = yields.then(|| Box::new(Flow::new(credit)));
         let attempt = step.attempt;
         Action::Run(Dispatch { id, step: key, attempt, inputs, credit })
     }

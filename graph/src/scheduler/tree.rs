@@ -2,10 +2,9 @@
 
 use super::frame::{Closing, FanOut, Frame, FrameIndex, Phase, Repeated, Step};
 use super::wiring::{FanInId, count};
-use super::{Action, ROOT, Scheduler, StepId};
+use super::{Action, Input, ROOT, Scheduler, StepId};
 use crate::job::{NodeId, ScopeId};
 use crate::name::{KeyPath, StepKey};
-use crate::value::Value;
 
 /// A frame to be made.
 #[derive(Debug)]
@@ -13,7 +12,8 @@ pub(super) struct NewFrame {
     pub(super) scope: ScopeId,
     pub(super) parent: FrameIndex,
     pub(super) keys: KeyPath,
-    pub(super) element: Option<Value>,
+    pub(super) element: Option<Input>,
+    pub(super) first: u32,
     pub(super) ordinal: u32,
     pub(super) attempt: u32,
     pub(super) parts: Box<[FrameIndex]>,
@@ -26,6 +26,7 @@ impl NewFrame {
             parent: ROOT,
             keys: KeyPath::root(),
             element: None,
+            first: 0,
             ordinal: 0,
             attempt: 0,
             parts: Box::default(),
@@ -137,6 +138,7 @@ impl Scheduler {
             ordinal: new.ordinal,
             keys: new.keys,
             element: new.element,
+            first: new.first,
             attempt: new.attempt,
             open: count(steps.len() + fan_outs.len()),
             eager_open: wired.eager,
@@ -170,7 +172,7 @@ impl Scheduler {
             let fan_in = &self.wiring.fan_ins[fan_in.index()];
             fan_in.users + u32::from(fan_in.kept)
         };
-        FanOut::new(wired.fan_ins.iter().map(users), !wired.parts.is_empty())
+        FanOut::new(wired.fan_ins.iter().map(users), &self.job.scope(scope).origin)
     }
 
     /// Notes that each fan-out of a new frame may bring frames in which others are repeated.
@@ -194,7 +196,10 @@ impl Scheduler {
         closing: Closing,
         actions: &mut Vec<Action>,
     ) {
-        self.fan_out_mut(frame, scope).closing = closing;
+        let fan_out = self.fan_out_mut(frame, scope);
+        fan_out.closing = closing;
+        // What is left of a step that did not succeed is not run.
+        fan_out.gathering = None;
         for slot in 0..self.wiring.scopes[scope.index()].fan_ins.len() {
             let fan_in = self.wiring.scopes[scope.index()].fan_ins[slot];
             self.settle_if_ended(frame, fan_in);

@@ -3,7 +3,9 @@
 //! Computed once per run, so that applying an event needs no search.
 
 mod eager;
+mod window;
 
+use super::Credit;
 use crate::job::{CollectId, Dispatch, Job, NodeId, Origin, OutputRef, ScopeId, Source};
 
 /// Something that a node waits for.
@@ -106,8 +108,11 @@ pub(super) struct NodeWiring {
     pub(super) uses: Vec<FanInId>,
     /// The fan-ins that take something of its step.
     pub(super) fan_ins: Vec<FanInId>,
-    /// The scope that each of its outputs makes, by position in the definition.
-    pub(super) fan_outs: Vec<Option<ScopeId>>,
+    /// The scopes that each of its outputs makes, by position in the definition: several where
+    /// elements come one by one and in batches, or in batches of several sizes.
+    pub(super) fan_outs: Vec<Vec<ScopeId>>,
+    /// What a step of it may emit at least before its clones have caught up.
+    pub(super) least_window: Credit,
     /// Whether anything reads the output, by position in the definition.
     pub(super) kept: Vec<bool>,
     /// Whether its steps can end while the step that yields their frame is still running.
@@ -157,6 +162,7 @@ impl Wiring {
             scope.keeps_keys = retried || !scope.fan_ins.is_empty() || !scope.meets.is_empty();
         }
         wiring.find_eager(job);
+        wiring.find_windows(job);
         wiring
     }
 
@@ -176,15 +182,15 @@ impl Wiring {
             let wired = &mut self.nodes[id.index()];
             wired.slot = nodes.len();
             nodes.push(id);
-            wired.fan_outs = vec![None; node.op.outputs.len()];
+            wired.fan_outs = vec![Vec::new(); node.op.outputs.len()];
             wired.kept = vec![false; node.op.outputs.len()];
         }
         for (index, scope) in job.scopes.iter().enumerate() {
             let id = scope_id(index);
             match &scope.origin {
                 Origin::Root => {}
-                Origin::FanOut(output) => {
-                    self.nodes[output.node.index()].fan_outs[output.output as usize] = Some(id);
+                Origin::FanOut(of) | Origin::Batch { of, .. } => {
+                    self.nodes[of.node.index()].fan_outs[of.output as usize].push(id);
                 }
                 Origin::Zip { parts, .. } => self.meet(id, parts),
                 Origin::Cross { of } => {
@@ -326,7 +332,7 @@ impl Wiring {
 pub(super) fn yielders(job: &Job, scope: ScopeId) -> Vec<OutputRef> {
     match &job.scope(scope).origin {
         Origin::Root => Vec::new(),
-        Origin::FanOut(output) => vec![*output],
+        Origin::FanOut(of) | Origin::Batch { of, .. } => vec![*of],
         Origin::Zip { parts, .. } => parts.iter().flat_map(|part| yielders(job, *part)).collect(),
         Origin::Cross { of } => yielders(job, *of),
     }
@@ -336,7 +342,7 @@ pub(super) fn yielders(job: &Job, scope: ScopeId) -> Vec<OutputRef> {
 pub(super) fn reaches(job: &Job, inner: ScopeId, outer: ScopeId) -> bool {
     let scope = job.scope(inner);
     let by_part = match &scope.origin {
-        Origin::Root | Origin::FanOut(_) => false,
+        Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => false,
         Origin::Zip { parts, .. } => parts.iter().any(|part| reaches(job, *part, outer)),
         Origin::Cross { of } => reaches(job, *of, outer),
     };

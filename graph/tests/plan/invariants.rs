@@ -18,7 +18,7 @@ pub(crate) fn check(job: &Job) {
         assert_eq!(scope.depth, job.scope(parent).depth + 1);
         match &scope.origin {
             Origin::Root => panic!("one root"),
-            Origin::FanOut(output) => {
+            Origin::FanOut(output) | Origin::Batch { of: output, .. } => {
                 let node = job.node(output.node);
                 assert_eq!(node.scope, parent);
                 assert!(node.op.outputs[output.output as usize].dynamic);
@@ -55,7 +55,7 @@ fn check_source(job: &Job, node: &Node, at: u32, source: &Source) {
             assert!(reaches(job, job.node(output.node).scope, node.scope));
         }
         Source::Element(scope) => {
-            assert!(matches!(job.scope(*scope).origin, Origin::FanOut(_)));
+            assert!(matches!(job.scope(*scope).origin, Origin::FanOut(_) | Origin::Batch { .. }));
             assert!(reaches(job, *scope, node.scope));
         }
         Source::Collect(id) => {
@@ -79,7 +79,7 @@ fn reaches(job: &Job, outer: ScopeId, inner: ScopeId) -> bool {
         || match &scope.origin {
             Origin::Zip { parts, .. } => parts.iter().any(|part| reaches(job, outer, *part)),
             Origin::Cross { of } => reaches(job, outer, *of),
-            Origin::Root | Origin::FanOut(_) => false,
+            Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => false,
         }
 }
 

@@ -35,6 +35,12 @@ pub(crate) fn scope(job: &Job, id: ScopeId) -> String {
     match &one.origin {
         Origin::Root => unreachable!("the root has no parent"),
         Origin::FanOut(of) => format!("{outer}[{}]", output(job, *of)),
+        Origin::Batch { of, bounds } => {
+            let items = bounds.max_items.map(|most| format!(" {most} items"));
+            let bytes = bounds.max_bytes.map(|most| format!(" {most} bytes"));
+            let bounds = [items, bytes].into_iter().flatten().collect::<String>();
+            format!("{outer}[{}:{bounds}]", output(job, *of))
+        }
         Origin::Zip { parts, drop_missing } => {
             let parts: Vec<_> = parts.iter().map(|part| scope(job, *part)).collect();
             let missing = if *drop_missing { ", drop" } else { "" };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use dynhost_graph::definition::{InputDefinition, OpDefinition, OutputDefinition};
 use dynhost_graph::job::{
-    After, Collect, CollectId, Grants, Job, JobOutput, Node, NodeId, Origin, OutputRef, Policy,
-    Pool, PoolId, Scope, ScopeId, Source,
+    After, BatchBounds, Collect, CollectId, Grants, Job, JobOutput, Node, NodeId, Origin,
+    OutputRef, Policy, Pool, PoolId, Scope, ScopeId, Source,
 };
 use dynhost_graph::value::Value;
 
@@ -79,6 +79,19 @@ impl Draft {
     pub(crate) fn fan_out(&mut self, node: NodeId, output: u32) -> ScopeId {
         let parent = self.job.node(node).scope;
         self.scope(parent, Origin::FanOut(OutputRef { node, output }))
+    }
+
+    /// The scope that a dynamic output makes in batches.
+    pub(crate) fn batch(
+        &mut self,
+        node: NodeId,
+        output: u32,
+        max_items: Option<u64>,
+        max_bytes: Option<u64>,
+    ) -> ScopeId {
+        let parent = self.job.node(node).scope;
+        let of = OutputRef { node, output };
+        self.scope(parent, Origin::Batch { of, bounds: BatchBounds { max_items, max_bytes } })
     }
 
     /// The scope in which parts of the same parent meet by key.

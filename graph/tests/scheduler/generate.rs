@@ -93,10 +93,24 @@ impl Making {
         }
         if !dynamic.is_empty() && self.random.chance(60) {
             let (node, output) = *self.random.choose(&dynamic);
+            if self.random.chance(30) {
+                return self.batch(node, output);
+            }
             return self.draft.fan_out(node, output);
         }
         let scopes = self.scopes();
         *self.random.choose(&scopes)
+    }
+
+    fn batch(&mut self, node: NodeId, output: u32) -> ScopeId {
+        let items = 1 + self.random.next() % 3;
+        let bytes = *self.random.choose(&[2, 4, 6, 8, 12, 100]);
+        let (max_items, max_bytes) = match self.random.below(3) {
+            0 => (Some(items), None),
+            1 => (None, Some(bytes)),
+            _ => (Some(items), Some(bytes)),
+        };
+        self.draft.batch(node, output, max_items, max_bytes)
     }
 
     /// A scope in which two unrelated ones meet.
@@ -109,7 +123,7 @@ impl Making {
         if related || job.scope(one).depth >= DEEPEST {
             return None;
         }
-        let is_fan_out = |scope| matches!(job.scope(scope).origin, Origin::FanOut(_));
+        let is_fan_out = |scope| is_fan_out(&job.scope(scope).origin);
         if job.scope(one).parent == parent && self.random.chance(60) {
             let drop_missing = self.random.chance(60);
             return Some(self.draft.zip(&[one, other], drop_missing));
@@ -152,7 +166,7 @@ impl Making {
 
     fn element(&mut self, scope: ScopeId) -> Option<Source> {
         let job = self.draft.job();
-        let is_fan_out = |s: ScopeId| matches!(job.scope(s).origin, Origin::FanOut(_));
+        let is_fan_out = |s: ScopeId| is_fan_out(&job.scope(s).origin);
         let mut scopes = self.scopes();
         scopes.retain(|to| is_fan_out(*to) && self.reaches(scope, *to));
         (!scopes.is_empty()).then(|| Source::Element(*self.random.choose(&scopes)))
@@ -218,7 +232,7 @@ impl Making {
     /// judged more than once.
     fn settle_tolerances(&mut self) {
         let plain = |scope: &dynhost_graph::job::Scope| {
-            scope.depth <= 1 && matches!(scope.origin, Origin::FanOut(_) | Origin::Root)
+            scope.depth <= 1 && (is_fan_out(&scope.origin) || scope.origin == Origin::Root)
         };
         if self.draft.job().scopes.iter().all(plain) {
             return;
@@ -232,6 +246,11 @@ impl Making {
     }
 }
 
+/// Whether a scope has elements, or batches of them.
+fn is_fan_out(origin: &Origin) -> bool {
+    matches!(origin, Origin::FanOut(_) | Origin::Batch { .. })
+}
+
 /// What an op of a random job does: decided by the seed, the step, the attempt and the inputs.
 fn behave(wild: Wild, call: &Call<'_>) -> Script {
     let inputs = mix_text(&inputs_text(call.inputs));
@@ -241,8 +260,11 @@ fn behave(wild: Wild, call: &Call<'_>) -> Script {
     let mut script = Script::default();
     // Half of the attempts emit what the first one did.
     let like = if random.chance(50) { 1 } else { attempt };
-    let fails =
-        wild.fails && mix(&[wild.seed, u64::from(call.node.0), 2]) % 100 < 40 && random.chance(30);
+    let yields = call.op.outputs.iter().any(|output| output.dynamic);
+    let (nodes, attempts) = if yields { (60, 60) } else { (40, 30) };
+    let fails = wild.fails
+        && mix(&[wild.seed, u64::from(call.node.0), 2]) % 100 < nodes
+        && random.chance(attempts);
     for (output, of) in call.op.outputs.iter().enumerate() {
         let output = position(output);
         let mut random = Random::new(mix(&[step, inputs, like, u64::from(output)]));

@@ -4,6 +4,7 @@
 //! come out from the rules alone, and the other modules are tests.
 
 mod acceptance;
+mod batches;
 mod draft;
 mod failing;
 mod generate;

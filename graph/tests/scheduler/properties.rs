@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dynhost_graph::event::RunStatus;
-use dynhost_graph::job::{Job, OnFailure, Origin, Policy, Tolerance};
+use dynhost_graph::job::{Job, OnFailure, Origin, Policy, ScopeId, Tolerance};
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Bounds, Credit};
 
@@ -184,8 +184,8 @@ fn an_aborted_run_has_failed_and_did_nothing_of_its_own() {
 /// The generator reaches what the properties are about.
 #[test]
 fn random_jobs_are_varied() {
-    let mut seen = [0_u32; 8];
-    for seed in 0..600 {
+    let mut seen = [0_u32; 11];
+    for seed in 0..1000 {
         let wild = Wild { seed: mix(&[6, seed]), nodes: 10, fails: true, meets: true };
         let (draft, ops) = generate(wild);
         let job = draft.finish();
@@ -194,6 +194,12 @@ fn random_jobs_are_varied() {
         let skipped = |record: &crate::trace::Record| matches!(record.outcome, Outcome::Skipped(_));
         let retried = |record: &crate::trace::Record| record.attempts > 1;
         let met = |node: &dynhost_graph::job::Node| job.scope(node.scope).origin.clone();
+        let is_batch = |scope: &ScopeId| matches!(job.scope(*scope).origin, Origin::Batch { .. });
+        let is_batched = |step: &str| {
+            let name = step.split('[').next();
+            let node = job.nodes.iter().find(|node| Some(&*node.name) == name);
+            node.is_some_and(|node| is_batch(&node.scope))
+        };
         let marks = [
             job.scopes.iter().any(|scope| scope.depth >= 3),
             expected.steps.values().any(failed),
@@ -203,6 +209,9 @@ fn random_jobs_are_varied() {
             job.nodes.iter().any(|node| matches!(met(node), Origin::Zip { .. })),
             job.nodes.iter().any(|node| matches!(met(node), Origin::Cross { .. })),
             expected.steps.len() > 30,
+            expected.steps.keys().any(|step| is_batched(step)),
+            expected.dropped.iter().any(|(scope, _)| is_batch(scope)),
+            job.scopes.iter().any(|s| s.depth >= 2 && matches!(s.origin, Origin::Batch { .. })),
         ];
         for (count, mark) in seen.iter_mut().zip(marks) {
             *count += u32::from(mark);

@@ -1,22 +1,21 @@
 //! What a run must come to, computed from the rules alone: node by node, frame by frame,
 //! nothing at once, nothing twice, with no thought for cost.
 
+mod batches;
 mod scopes;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dynhost_graph::event::{RunStatus, SkipReason};
-use dynhost_graph::job::{
-    Dispatch, Job, NodeId, OnFailure, Origin, OutputRef, ScopeId, Source, Tolerance,
-};
+use dynhost_graph::job::{Dispatch, Job, NodeId, OnFailure, ScopeId, Source, Tolerance};
 use dynhost_graph::name::{KeyPath, MappingKey, StepKey};
 use dynhost_graph::scheduler::Input;
 use dynhost_graph::value::Value;
 
 pub(crate) use scopes::locate;
 
-use crate::script::{Call, Ops, Script, is_retried};
+use crate::script::{Call, Ops, is_retried};
 use crate::trace::{Outcome, Record, input_text, inputs_text};
 
 /// The mapping keys of a frame, outermost first.
@@ -47,8 +46,12 @@ struct Step {
     end: End,
     failed: bool,
     gives: Vec<(u32, Value)>,
-    emits: Vec<(u32, String, Value)>,
+    /// What makes the frames of each scope that it yields.
+    elements: Elements,
 }
+
+/// The elements or batches of each scope, by key, in order.
+type Elements = BTreeMap<ScopeId, Vec<(String, Input)>>;
 
 enum Found {
     There(Input),
@@ -96,7 +99,7 @@ impl Interpreter<'_> {
             let outcome = Outcome::Skipped(reason);
             let record = Record { outcome, inputs: String::new(), attempts: 0 };
             self.expected.steps.insert(self.key(node, &path).to_string(), record);
-            let step = Step { end, failed: false, gives: Vec::new(), emits: Vec::new() };
+            let step = Step { end, failed: false, gives: Vec::new(), elements: BTreeMap::new() };
             self.done.insert((node, path), step);
         } else {
             self.run(node, path, &inputs);
@@ -155,26 +158,28 @@ impl Interpreter<'_> {
     /// Rules 16 and 17: attempts until one succeeds or the last has failed.
     fn run(&mut self, node: NodeId, path: Path, inputs: &[Input]) {
         let step = self.key(node, &path);
-        let mut emitted: Vec<(u32, String, Value)> = Vec::new();
+        let mut emitted = Elements::new();
         let mut attempt = 1;
-        let (script, failed) = loop {
+        let (script, elements, failed) = loop {
             let op = &self.job.node(node).op;
             let call = Call { node, op, step: &step, attempt, inputs };
             let script = self.ops.call(&call);
-            for (output, key, value) in &script.emits {
-                match emitted.iter_mut().find(|(o, k, _)| o == output && k == key) {
-                    None => emitted.push((*output, key.clone(), value.clone())),
-                    Some((_, _, before)) if before == value => {}
-                    Some((_, _, before)) => {
-                        *before = value.clone();
-                        self.drop_element(node, *output, &path, key);
+            let elements = self.elements_of(node, &script);
+            for (scope, key, element) in all(&elements) {
+                let before = emitted.entry(scope).or_default();
+                match before.iter_mut().find(|(k, _)| k == key) {
+                    None => before.push((key.clone(), element.clone())),
+                    Some((_, before)) if before == element => {}
+                    Some((_, before)) => {
+                        *before = element.clone();
+                        self.expected.dropped.push((scope, join(&path, key)));
                     }
                 }
             }
             match &script.fails {
-                None => break (script, false),
+                None => break (script, elements, false),
                 Some(failure) if !is_retried(self.job, node, failure, attempt) => {
-                    break (script, true);
+                    break (script, elements, true);
                 }
                 Some(_) => attempt += 1,
             }
@@ -182,28 +187,17 @@ impl Interpreter<'_> {
         if failed {
             self.expected.failures.insert(step.to_string());
         } else {
-            let again = |o: u32, k: &str| script.emits.iter().any(|(p, l, _)| *p == o && l == k);
-            for (output, key, _) in emitted.iter().filter(|(o, k, _)| !again(*o, k)) {
-                self.drop_element(node, *output, &path, key);
+            let again = |scope, key| all(&elements).any(|(s, k, _)| s == scope && k == key);
+            for (scope, key, _) in all(&emitted).filter(|(s, k, _)| !again(*s, *k)) {
+                self.expected.dropped.push((scope, join(&path, key)));
             }
         }
         let outcome = if failed { Outcome::Failed } else { Outcome::Succeeded };
         let record = Record { outcome, inputs: inputs_text(inputs), attempts: attempt };
         self.expected.steps.insert(step.to_string(), record);
         let end = if failed { End::Blocked(node) } else { End::Well };
-        let Script { gives, emits, .. } = script;
-        let emits = if failed { emitted } else { emits };
-        self.done.insert((node, path), Step { end, failed, gives, emits });
-    }
-
-    fn drop_element(&mut self, node: NodeId, output: u32, path: &Path, key: &str) {
-        let origin = Origin::FanOut(OutputRef { node, output });
-        for (index, scope) in self.job.scopes.iter().enumerate() {
-            if scope.origin == origin {
-                let scope = ScopeId(crate::draft::position(index));
-                self.expected.dropped.push((scope, join(path, key)));
-            }
-        }
+        let elements = if failed { emitted } else { elements };
+        self.done.insert((node, path), Step { end, failed, gives: script.gives, elements });
     }
 
     fn key(&self, node: NodeId, path: &Path) -> StepKey {
@@ -234,7 +228,7 @@ impl Interpreter<'_> {
                 self.expected.steps.insert(step, record);
                 let end = End::Blocked(first);
                 let failed = node == first;
-                let step = Step { end, failed, gives: Vec::new(), emits: Vec::new() };
+                let step = Step { end, failed, gives: Vec::new(), elements: BTreeMap::new() };
                 self.done.insert((node, path), step);
             }
         }
@@ -277,6 +271,11 @@ impl Interpreter<'_> {
         }
         self.expected
     }
+}
+
+/// All elements of all scopes.
+fn all(elements: &Elements) -> impl Iterator<Item = (ScopeId, &String, &Input)> {
+    elements.iter().flat_map(|(scope, of)| of.iter().map(|(key, element)| (*scope, key, element)))
 }
 
 fn join(path: &[String], key: &str) -> Path {

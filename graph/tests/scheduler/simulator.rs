@@ -80,6 +80,8 @@ struct Out {
     items: i64,
     bytes: i64,
     granted: u64,
+    /// What it was given at first, and never has more of.
+    window: Credit,
     /// Waits in `emit`, and the scheduler has been told.
     suspended: bool,
     interrupted: bool,
@@ -352,6 +354,7 @@ impl<'a> Run<'a> {
             items: signed(credit.items),
             bytes: signed(credit.bytes),
             granted: credit.items,
+            window: credit,
             suspended: false,
             interrupted: false,
             dispatch,
@@ -361,8 +364,8 @@ impl<'a> Run<'a> {
     }
 
     fn grant(&mut self, id: StepId, credit: Credit) {
-        let window = self.simulation.bounds.window;
         let Some(out) = self.out.get_mut(&id) else { panic!("a grant for a step that is not out") };
+        let window = out.window;
         out.items += i64::try_from(credit.items).expect("windows in tests are small");
         out.bytes += i64::try_from(credit.bytes).expect("windows in tests are small");
         out.granted += credit.items;

@@ -20,7 +20,7 @@ use dynhost_graph::scheduler::{Credit, StepId};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::{Executor, Inbox, Outcome, Report, ReportKind, Session, Task};
+use super::{Executor, Outcome, Report, ReportKind, Serving, Session, Task};
 use crate::instance;
 
 use port::{Begun, LocalPort};
@@ -66,8 +66,8 @@ impl Drop for LocalExecutor {
 }
 
 impl Executor for LocalExecutor {
-    fn open(&self, max_concurrency: u32, inbox: Arc<Inbox>) -> Box<dyn Session> {
-        let run = self.queue.add_run(max_concurrency, inbox);
+    fn open(&self, serving: Serving) -> Box<dyn Session> {
+        let run = self.queue.add_run(serving);
         Box::new(LocalSession { queue: Arc::clone(&self.queue), run })
     }
 }
@@ -167,12 +167,13 @@ async fn attempt(run: Arc<RunState>, task: Task) {
     let started = Instant::now();
     let begun = Arc::new(Begun::default());
     let outcome = bounded(&run, &task, &begun).await;
-    run.end(task.id);
     let now = Instant::now();
     let what = ReportKind::Ended { outcome, took: now - started };
     let (id, attempt) = (task.id, task.attempt.number);
     let begun = begun.report(id, attempt);
     run.inbox.push(begun.chain([Report { id, attempt, what }]), now);
+    // After the report, so that no step that takes its place is reported before.
+    run.end(id);
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.

@@ -12,10 +12,10 @@ use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, Step
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::{Batch, RunError, RunOptions, RunResult, StepCounts, StepFailure};
+use super::{Batch, MAX_CONCURRENCY, RunError, RunOptions, RunResult, StepCounts, StepFailure};
 use crate::component::Component;
 use crate::executor::{
-    Attempt, Inbox, Outcome, Report, ReportKind, Session, Settings, StepSpec, Task,
+    Attempt, Inbox, Outcome, Report, ReportKind, Serving, Session, Settings, StepSpec, Task,
 };
 use crate::host::Host;
 use crate::instance::StepLimits;
@@ -68,10 +68,12 @@ impl Driver {
         watcher: Option<mpsc::UnboundedSender<Batch>>,
     ) -> Self {
         let job = &prepared.job;
-        let max_concurrency =
-            options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers()).max(1);
+        let wanted = options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers());
+        let max_concurrency = wanted.clamp(1, MAX_CONCURRENCY);
         let inbox = Arc::new(Inbox::default());
-        let session = host.executor().open(max_concurrency, Arc::clone(&inbox));
+        let ranks = u32::try_from(job.nodes.len()).unwrap_or(u32::MAX);
+        let serving = Serving { max_concurrency, ranks, inbox: Arc::clone(&inbox) };
+        let session = host.executor().open(serving);
         let run: Arc<str> = id.as_str().into();
         let specs = job.nodes.iter().zip(0..);
         let specs = specs

@@ -6,7 +6,7 @@
 //! other yielders, so what is decided for one scope counts when the next is judged.
 
 use super::{Dependency, FanInId, Taken, Wiring, yielders};
-use crate::job::{Job, NodeId, Origin, ScopeId};
+use crate::job::{Job, NodeId, ScopeId};
 
 /// Which nodes must have ended before a node can, back-pressure included.
 struct Needs(Vec<Vec<NodeId>>);
@@ -40,7 +40,7 @@ impl Wiring {
             }
         }
         for (index, scope) in job.scopes.iter().enumerate() {
-            if let Origin::FanOut(output) = scope.origin {
+            if let Some(output) = scope.origin.yielder() {
                 self.find_eager_in(job, index, output.node, &mut needs);
             }
         }
@@ -83,7 +83,7 @@ impl Wiring {
     /// The nodes that must end for a fan-out to end; `None` where frames in it meet others, or
     /// are made by others that meet: those are not waited for.
     fn all_inside(&self, job: &Job, child: ScopeId) -> Option<Vec<NodeId>> {
-        let Origin::FanOut(output) = job.scope(child).origin else { return None };
+        let output = job.scope(child).origin.yielder()?;
         let mut nodes = vec![output.node];
         for (index, wired) in self.scopes.iter().enumerate() {
             if !job.is_around(child, super::scope_id(index)) {

@@ -27,10 +27,9 @@ impl Interpreter<'_> {
     pub(super) fn keys(&self, scope: ScopeId, path: &Path) -> Vec<String> {
         match &self.job.scope(scope).origin {
             Origin::Root => unreachable!("the root has no parent"),
-            Origin::FanOut(output) => {
-                let step = &self.done[&(output.node, path.clone())];
-                let of = step.emits.iter().filter(|(index, _, _)| *index == output.output);
-                of.map(|(_, key, _)| key.clone()).collect()
+            Origin::FanOut(of) | Origin::Batch { of, .. } => {
+                let elements = self.done[&(of.node, path.clone())].elements.get(&scope);
+                elements.into_iter().flatten().map(|(key, _)| key.clone()).collect()
             }
             Origin::Zip { parts, .. } => {
                 let mut keys = self.keys(parts[0], path);
@@ -56,7 +55,7 @@ impl Interpreter<'_> {
     pub(super) fn yielders(&self, scope: ScopeId) -> Vec<OutputRef> {
         match &self.job.scope(scope).origin {
             Origin::Root => Vec::new(),
-            Origin::FanOut(output) => vec![*output],
+            Origin::FanOut(of) | Origin::Batch { of, .. } => vec![*of],
             Origin::Zip { parts, .. } => {
                 parts.iter().flat_map(|part| self.yielders(*part)).collect()
             }
@@ -68,7 +67,9 @@ impl Interpreter<'_> {
     pub(super) fn closing(&self, scope: ScopeId, path: &Path) -> End {
         let parts = match &self.job.scope(scope).origin {
             Origin::Root => unreachable!("the root is not closed"),
-            Origin::FanOut(output) => return self.done[&(output.node, path.clone())].end,
+            Origin::FanOut(of) | Origin::Batch { of, .. } => {
+                return self.done[&(of.node, path.clone())].end;
+            }
             Origin::Zip { parts, .. } => parts.clone(),
             Origin::Cross { of } => vec![*of],
         };
@@ -88,7 +89,7 @@ impl Interpreter<'_> {
     /// Rule 14: an optional dynamic output without elements counts as not emitted.
     pub(super) fn was_emitted(&self, scope: ScopeId, path: &Path) -> bool {
         match self.job.scope(scope).origin {
-            Origin::FanOut(output) => {
+            Origin::FanOut(output) | Origin::Batch { of: output, .. } => {
                 let op = &self.job.node(output.node).op;
                 op.outputs[output.output as usize].required || !self.keys(scope, path).is_empty()
             }
@@ -128,7 +129,7 @@ pub(crate) fn locate(job: &Job, from: ScopeId, path: &[String], to: ScopeId) -> 
             let depth = job.scope(*of).depth as usize;
             locate(job, *of, &join(&path[..depth - 1], key), to)
         }
-        Origin::Root | Origin::FanOut(_) => None,
+        Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => None,
     };
     found.or_else(|| locate(job, scope.parent?, outer, to))
 }

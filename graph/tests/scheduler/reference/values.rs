@@ -24,7 +24,7 @@ impl Interpreter<'_> {
             }
             Source::Element(of) => {
                 let path = self.locate(scope, path, *of).expect("the reader is inside");
-                Found::There(Input::Single(self.element(*of, &path)))
+                Found::There(self.element(*of, &path))
             }
             Source::Collect(collect) => {
                 let collect = self.job.collect(*collect);
@@ -59,14 +59,14 @@ impl Interpreter<'_> {
         Found::There(Input::Many(Collection { elements, failed: Vec::new() }.into()))
     }
 
-    pub(super) fn element(&self, scope: ScopeId, path: &Path) -> Value {
-        let Origin::FanOut(output) = self.job.scope(scope).origin else {
+    pub(super) fn element(&self, scope: ScopeId, path: &Path) -> Input {
+        let (Origin::FanOut(of) | Origin::Batch { of, .. }) = self.job.scope(scope).origin else {
             unreachable!("only a fan-out has elements")
         };
         let (key, outer) = path.split_last().expect("inside a map");
-        let step = &self.done[&(output.node, outer.to_vec())];
-        let of = |(index, k, _): &&(u32, String, Value)| *index == output.output && k == key;
-        step.emits.iter().find(of).expect("the element was emitted").2.clone()
+        let elements = &self.done[&(of.node, outer.to_vec())].elements[&scope];
+        let (_, element) = elements.iter().find(|(k, _)| k == key).expect("it was emitted");
+        element.clone()
     }
 
     /// Rules 13 to 15: the list over `scope` in the frame `path` of its parent.

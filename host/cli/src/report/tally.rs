@@ -106,7 +106,7 @@ impl Tally {
             || match &self.job.scope(scope).origin {
                 Origin::Root => true,
                 Origin::FanOut(output) => whole(output.node),
-                Origin::Zip { .. } | Origin::Cross { .. } => false,
+                Origin::Batch { .. } | Origin::Zip { .. } | Origin::Cross { .. } => false,
             }
     }
 

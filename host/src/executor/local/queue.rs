@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dynhost_graph::scheduler::{Credit, StepId};
 use tokio::sync::{Notify, Semaphore};
 
-use super::super::{Inbox, Task};
+use super::super::{Inbox, Serving, Task};
 use super::port::Flow;
+use crate::engine::INSTANCES;
 
 /// What all workers share.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Workers that have nothing to do.
     idle: Arc<AtomicUsize>,
+    /// Attempts begun and not ended: each has an instance.
+    live: Arc<AtomicUsize>,
     work: Notify,
 }
 
@@ -39,6 +42,9 @@ struct Waiting {
 pub(super) struct RunState {
     pub(super) inbox: Arc<Inbox>,
     idle: Arc<AtomicUsize>,
+    live: Arc<AtomicUsize>,
+    /// One more than the highest rank of its steps.
+    ranks: usize,
     /// One permit for each step that may run now.
     places: Semaphore,
     /// What the steps that yield may still emit.
@@ -53,9 +59,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    pub(super) fn add_run(&self, max_concurrency: u32, inbox: Arc<Inbox>) -> Arc<RunState> {
-        let idle = Arc::clone(&self.idle);
-        let run = Arc::new(RunState::new(max_concurrency, inbox, idle));
+    pub(super) fn add_run(&self, serving: Serving) -> Arc<RunState> {
+        let run = RunState::new(serving, Arc::clone(&self.idle), Arc::clone(&self.live));
+        let run = Arc::new(run);
         let waiting = Waiting { run: Arc::clone(&run), tasks: BTreeMap::new() };
         lock(&self.state).runs.push(waiting);
         run
@@ -89,6 +95,9 @@ impl Queue {
             let index = (state.turn + offset) % runs;
             let waiting = &mut state.runs[index];
             let Some(mut deepest) = waiting.tasks.last_entry() else { continue };
+            if !waiting.run.has_room(*deepest.key()) {
+                continue;
+            }
             let Ok(place) = waiting.run.places.try_acquire() else { continue };
             place.forget();
             let task = deepest.get_mut().pop_front();
@@ -99,6 +108,13 @@ impl Queue {
             match task {
                 Some(task) => {
                     state.turn = index + 1;
+                    self.live.fetch_add(1, Ordering::SeqCst);
+                    // Room may have come back without anyone being told.
+                    if self.idle.load(Ordering::Relaxed) > 0
+                        && state.runs.iter().any(Waiting::has_work)
+                    {
+                        self.work.notify_one();
+                    }
                     return Some((run, task));
                 }
                 None => run.leave_place(),
@@ -171,15 +187,20 @@ impl Drop for Idle<'_> {
 
 impl Waiting {
     fn has_work(&self) -> bool {
-        !self.tasks.is_empty() && self.run.places.available_permits() > 0
+        let deepest = self.tasks.last_key_value();
+        deepest.is_some_and(|(rank, _)| self.run.has_room(*rank))
+            && self.run.places.available_permits() > 0
     }
 }
 
 impl RunState {
-    fn new(max_concurrency: u32, inbox: Arc<Inbox>, idle: Arc<AtomicUsize>) -> Self {
+    fn new(serving: Serving, idle: Arc<AtomicUsize>, live: Arc<AtomicUsize>) -> Self {
+        let Serving { max_concurrency, ranks, inbox } = serving;
         Self {
             inbox,
             idle,
+            live,
+            ranks: ranks.max(1) as usize,
             places: Semaphore::new(max_concurrency as usize),
             flows: Mutex::default(),
             all_interrupted: AtomicBool::new(false),
@@ -218,6 +239,18 @@ impl RunState {
         if !flow.is_some_and(|flow| flow.is_suspended()) {
             self.leave_place();
         }
+        self.live.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether there is an instance left for a step of this rank.
+    ///
+    /// Steps that are suspended in `emit` hold no place but an instance, so that there may be
+    /// many. Each rank may use more of the instances than the one before it: the clones of
+    /// the deepest step that is suspended can always begin, and so it can always go on.
+    fn has_room(&self, rank: u32) -> bool {
+        let half = INSTANCES as usize / 2;
+        let room = half + (half - 1) * (rank as usize + 1) / self.ranks;
+        self.live.load(Ordering::SeqCst) < room
     }
 
     pub(super) fn has_idle_workers(&self) -> bool {
