@@ -219,6 +219,8 @@ pub struct Scheduler {
     /// Whether the caller has been asked to cancel.
     aborting: bool,
     cancelling: Option<CancelReason>,
+    /// Whether an element was emitted after the request to cancel, whose clones never run.
+    lost: bool,
     finished: bool,
 }
 
@@ -248,6 +250,7 @@ impl Scheduler {
             failed: Vec::new(),
             aborting: false,
             cancelling: None,
+            lost: false,
             finished: false,
             job,
         }
@@ -379,7 +382,7 @@ impl Scheduler {
     fn status(&self, all_ended: bool) -> RunStatus {
         match &self.cancelling {
             Some(CancelReason::Aborted { .. }) => RunStatus::Failed,
-            Some(CancelReason::Requested) if !all_ended => RunStatus::Cancelled,
+            Some(CancelReason::Requested) if !all_ended || self.lost => RunStatus::Cancelled,
             _ if self.job.node_ids().any(|node| !self.tolerated_in_run(node)) => RunStatus::Failed,
             _ => RunStatus::Succeeded,
         }

@@ -1,14 +1,17 @@
 //! What a run costs as it grows: a generator of 10 k, 100 k and 1 M keys through a chain of
-//! two clones into a collect. `cargo bench --bench growth`, with `-- --json` one JSON object
-//! per size.
+//! two clones into a collect; then three levels of 100 keys each, collected level by level, with one
+//! step at a time and with sixteen. `cargo bench --bench growth`, with `-- --json` one JSON
+//! object per case.
 //!
 //! The cost of a clone should not depend on how many there are, and the memory of the host only on
 //! what is in flight and on what the collect must keep.
 
 mod ops;
 
+use std::path::Path;
 use std::time::Instant;
 
+use dynhost::graph::event::RunStatus;
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::params::Given;
 use dynhost::{Host, RunOptions};
@@ -20,50 +23,114 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
+/// A generator, two clones in a row, a collect.
+const CHAIN: &str = r#"
+[nodes]
+numbers = { op = "ops/numbers", inputs.n.param = "n" }
+twice = { op = "ops/multiply_by_two", inputs.x.map = "numbers" }
+again = { op = "ops/multiply_by_two", inputs.x.map = "twice" }
+sum = { op = "ops/sum", inputs.numbers.collect = "again" }
+"#;
+
+/// Three levels, each with as many elements.
+const NESTED: &str = r#"
+[nodes]
+first = { op = "ops/numbers", inputs.n.param = "n" }
+outer = { graph = "outer", inputs.x.map = "first", inputs.n.param = "n" }
+sum = { op = "ops/sum", inputs.numbers.collect = "outer.sum" }
+[graphs.outer]
+inputs = { x = {}, n = {} }
+nodes.second = { op = "ops/numbers", inputs.n.input = "n" }
+nodes.inner = { graph = "inner", inputs.x.map = "second", inputs.n.input = "n" }
+nodes.sum = { op = "ops/sum", inputs.numbers.collect = "inner.sum" }
+outputs.sum.from = "sum"
+[graphs.inner]
+inputs = { x = {}, n = {} }
+nodes.third = { op = "ops/numbers", inputs.n.input = "n" }
+nodes.leaf = { op = "ops/multiply_by_two", inputs.x.map = "third" }
+nodes.sum = { op = "ops/sum", inputs.numbers.collect = "leaf" }
+outputs.sum.from = "sum"
+"#;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let json = std::env::args().any(|argument| argument == "--json");
     let wasm = ops::build()?;
     let host = Host::builder().build()?;
+    for n in SIZES {
+        let name = format!("collect-{n}");
+        run(&host, &wasm, &Case { name, nodes: CHAIN, n, at_once: None }).await?.print(json);
+    }
+    for at_once in [1, 16] {
+        let name = format!("nested-100x100x100-at-once-{at_once}");
+        let case = Case { name, nodes: NESTED, n: 100, at_once: Some(at_once) };
+        run(&host, &wasm, &case).await?.print(json);
+    }
+    Ok(())
+}
+
+struct Case {
+    name: String,
+    nodes: &'static str,
+    n: u64,
+    /// Steps at once.
+    at_once: Option<u32>,
+}
+
+struct Measured {
+    name: String,
+    steps: u64,
+    us_per_step: f64,
+    peak: Option<u64>,
+}
+
+async fn run(
+    host: &Host,
+    wasm: &Path,
+    case: &Case,
+) -> Result<Measured, Box<dyn std::error::Error>> {
     let text = format!(
         "[job]\nname = \"growth\"\n\
          [params]\nn = {{ type = \"integer\" }}\n\
-         [components]\nops = '{wasm}'\n\
-         [nodes.numbers]\nop = \"ops/numbers\"\ninputs.n.param = \"n\"\n\
-         [nodes.twice]\nop = \"ops/multiply_by_two\"\ninputs.x.map = \"numbers\"\n\
-         [nodes.again]\nop = \"ops/multiply_by_two\"\ninputs.x.map = \"twice\"\n\
-         [nodes.sum]\nop = \"ops/sum\"\ninputs.numbers.collect = \"again\"\n\
+         [components]\nops = '{}'\n\
+         {}\n\
          [outputs]\nsum.from = \"sum\"\n",
-        wasm = wasm.display(),
+        wasm.display(),
+        case.nodes,
     );
     let manifest = Manifest::parse("growth.toml".as_ref(), &text)?;
-    for size in SIZES {
-        let given = [("n".to_owned(), Given::Json(json!(size)))].into();
-        let job = host.prepare(&manifest, &given)?;
-        ops::reset_peak_memory();
-        let begun = Instant::now();
-        let result = host.start(&job, RunOptions::default()).finished().await?;
-        let took = begun.elapsed();
-        if result.steps.succeeded != 2 * size + 2 {
-            return Err(format!("{:?} {:?}", result.steps, result.failures.first()).into());
-        }
-        let clones = 2 * size;
-        let us = took.as_secs_f64() * 1e6 / f64::from(u32::try_from(clones)?);
-        let peak = ops::peak_memory();
+    let given = [("n".to_owned(), Given::Json(json!(case.n)))].into();
+    let job = host.prepare(&manifest, &given)?;
+    let options = RunOptions { max_concurrency: case.at_once, ..RunOptions::default() };
+    ops::reset_peak_memory();
+    let begun = Instant::now();
+    let result = host.start(&job, options).finished().await?;
+    let took = begun.elapsed();
+    if result.status != RunStatus::Succeeded {
+        return Err(format!("{:?} {:?}", result.steps, result.failures.first()).into());
+    }
+    let steps = result.steps.succeeded;
+    let us_per_step = took.as_secs_f64() * 1e6 / f64::from(u32::try_from(steps)?);
+    Ok(Measured { name: case.name.clone(), steps, us_per_step, peak: ops::peak_memory() })
+}
+
+impl Measured {
+    fn print(&self, json: bool) {
+        let Self { name, steps, us_per_step, peak } = self;
         if json {
+            let us_per_clone = (us_per_step * 1000.0).round() / 1000.0;
             println!(
                 "{}",
                 json!({
-                    "case": format!("collect-{size}"),
-                    "clones": clones,
-                    "us_per_clone": (us * 1000.0).round() / 1000.0,
+                    "case": name,
+                    "clones": steps,
+                    "us_per_clone": us_per_clone,
                     "peak_rss_bytes": peak,
                 })
             );
         } else {
             let peak = peak.map_or("?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
-            println!("{size:>9} keys {clones:>9} clones {us:>7.2} µs each, peak memory {peak}");
+            println!("{name:<32} {steps:>9} steps {us_per_step:>7.2} µs each, peak memory {peak}");
         }
     }
-    Ok(())
 }

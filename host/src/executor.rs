@@ -40,6 +40,14 @@ pub struct Task {
     pub credit: Credit,
 }
 
+impl Task {
+    /// Whether the step has dynamic outputs.
+    #[must_use]
+    pub fn yields(&self) -> bool {
+        self.credit != Credit::default()
+    }
+}
+
 /// What an executor says of a step.
 #[derive(Debug)]
 pub struct Report {

@@ -335,6 +335,30 @@ outputs.param.param = "b"
     assert!(ended("list") < later && ended("config") < later);
 }
 
+/// `batch`: one clone takes several elements, cut by the order of emission alone.
+#[test]
+fn a_clone_takes_a_batch_of_elements() {
+    let ran = Job::new(
+        r#"
+nodes.numbers = { op = "basics/numbers", inputs.n.value = 1050 }
+nodes.sum = { op = "basics/sum", inputs.numbers.map = "numbers", batch = { max_items = 100 } }
+nodes.whole = { op = "basics/sum_list", inputs.numbers.map = "numbers", batch = { max_items = 500 } }
+nodes.keys = { op = "basics/keys", inputs.values.collect = "sum" }
+nodes.total = { op = "basics/sum", inputs.numbers.collect = "sum" }
+outputs.keys.from = "keys"
+outputs.total.from = "total"
+outputs.whole.collect = "whole"
+"#,
+    )
+    .run()
+    .succeeded();
+    let keys: Vec<String> = (0..=10).map(|batch| (batch * 100).to_string()).collect();
+    let whole = json!([124_750, 374_750, 51_225]);
+    let expected = [Some(json!(keys)), Some(json!(550_725)), Some(whole)];
+    assert_eq!(outputs(&ran, &["keys", "total", "whole"]), expected);
+    assert_eq!(ran.counts().succeeded, 1 + 11 + 3 + 2);
+}
+
 /// A value passes untouched with its media type (op-interface, principle 2).
 #[test]
 fn bytes_pass_with_their_media_type() {

@@ -45,11 +45,11 @@ impl Scheduler {
         }
         let output = OutputRef { node: id.node, output: count(emission.output) };
         let credit = Credit { items: 1, bytes: emission.value.data.len() as u64 };
-        let scopes = if discarded || self.cancelling.is_some() {
-            0
-        } else {
-            self.wiring.nodes[id.node.index()].fan_outs[emission.output].len()
-        };
+        let mut scopes = self.wiring.nodes[id.node.index()].fan_outs[emission.output].len();
+        if discarded || self.cancelling.is_some() {
+            self.lost |= !discarded && scopes > 0;
+            scopes = 0;
+        }
         self.count_emitted(id, output.output, credit.bytes, scopes);
         if scopes == 0 {
             self.give_credit_back(id.frame, id.node, credit, actions);

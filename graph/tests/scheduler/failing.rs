@@ -1,7 +1,10 @@
 //! Failures, retries and what is left of them (`semantics.md` rules 15 to 18).
 
-use dynhost_graph::event::{ReportedRetry, RunStatus, SkipReason};
+use dynhost_graph::event::{CancelReason, Event, ReportedRetry, RunStatus, SkipReason};
 use dynhost_graph::job::{OnFailure, Retry, Source, Tolerance};
+use dynhost_graph::name::MappingKey;
+use dynhost_graph::scheduler::{Action, Bounds, Scheduler};
+use dynhost_graph::value::Value;
 
 use crate::acceptance::{ROOT, mapped, numbers, run};
 use crate::draft::{Draft, Out, from, number};
@@ -206,4 +209,25 @@ fn a_cancel_during_the_last_attempt_but_one_leaves_the_run_cancelled() {
         simulation.cancel_after = Some(moves);
         assert_eq!(simulation.run().status, Some(RunStatus::Cancelled), "after {moves} moves");
     }
+}
+
+/// `semantics.md` rule 18: what a step emits after the request to cancel has no clones, so that its
+/// success is not that of the run, even where nothing waits for the clones.
+#[test]
+fn an_element_emitted_after_the_request_leaves_the_run_cancelled() {
+    let mut draft = Draft::new();
+    mapped(&mut draft, &[Out::Required]);
+    let mut scheduler = Scheduler::new(draft.finish(), Bounds::default());
+    let mut actions = Vec::new();
+    scheduler.start(&mut actions);
+    let Some(Action::Run(numbers)) = actions.pop() else { panic!("nothing runs") };
+    scheduler.cancel(CancelReason::Requested, &mut actions);
+    let (step, attempt) = (numbers.step, numbers.attempt);
+    let output = scheduler.job().node(numbers.id.node()).op.outputs[0].name.as_str().into();
+    let (key, value) = (MappingKey::new("0").expect("a key"), Value::json_text("0"));
+    let emitted = Event::OutputEmitted { step: step.clone(), attempt, output, key, value };
+    let succeeded = Event::StepSucceeded { step, attempt, outputs: Vec::new(), took_us: 0 };
+    scheduler.apply(numbers.id, &emitted, &mut actions);
+    scheduler.apply(numbers.id, &succeeded, &mut actions);
+    assert_eq!(actions.last(), Some(&Action::Finish { status: RunStatus::Cancelled }));
 }

@@ -44,7 +44,11 @@ impl LocalExecutor {
         for number in 0..workers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let queue = Arc::clone(&queue);
-            let worker = move || runtime.block_on(work(&queue));
+            let worker = move || {
+                runtime.block_on(work(&queue));
+                // A guest may have left a file operation behind that never ends.
+                runtime.shutdown_background();
+            };
             let name = format!("dynhost-worker-{number}");
             executor.threads.push(thread::Builder::new().name(name).spawn(worker)?);
         }
@@ -124,47 +128,56 @@ const TURN: Duration = Duration::from_millis(5);
 /// The life of one worker.
 async fn work(queue: &Queue) {
     let mut parked = FuturesUnordered::new();
-    let mut turn = Instant::now();
+    // Looking at the clock is a good part of what a short step costs: the end of one is the
+    // beginning of the next.
+    let mut now = Instant::now();
+    let mut turn = now;
     loop {
         // First what was already begun: it holds memory and a place.
-        while let Some(Some(())) = parked.next().now_or_never() {}
+        while let Some(Some(ended)) = parked.next().now_or_never() {
+            now = ended;
+        }
         if let Some((run, task)) = queue.take() {
-            let mut attempt = Box::pin(attempt(run, task));
-            if futures::poll!(&mut attempt).is_pending() {
-                parked.push(attempt);
+            let mut attempt = Box::pin(attempt(run, task, now));
+            match futures::poll!(&mut attempt) {
+                Poll::Ready(ended) => now = ended,
+                Poll::Pending => {
+                    parked.push(attempt);
+                    now = Instant::now();
+                }
             }
-            if turn.elapsed() > TURN {
-                tokio::task::yield_now().await;
-                turn = Instant::now();
+            if now.saturating_duration_since(turn) <= TURN {
+                continue;
             }
-            continue;
+            tokio::task::yield_now().await;
+        } else {
+            queue.flush();
+            if !wait(queue, &mut parked).await {
+                return;
+            }
         }
-        queue.flush();
-        if !wait(queue, &mut parked).await {
-            return;
-        }
-        turn = Instant::now();
+        now = Instant::now();
+        turn = now;
     }
 }
 
 /// Waits until there may be something to do; false when the executor is gone.
-async fn wait<F: Future<Output = ()>>(queue: &Queue, parked: &mut FuturesUnordered<F>) -> bool {
+async fn wait<F: Future>(queue: &Queue, parked: &mut FuturesUnordered<F>) -> bool {
     let mut work = pin!(queue.wait());
     poll_fn(|cx| {
         if let Poll::Ready(open) = work.as_mut().poll(cx) {
             return Poll::Ready(open);
         }
         match parked.poll_next_unpin(cx) {
-            Poll::Ready(Some(())) => Poll::Ready(true),
+            Poll::Ready(Some(_)) => Poll::Ready(true),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     })
     .await
 }
 
-/// One attempt, from its first report to its last.
-async fn attempt(run: Arc<RunState>, task: Task) {
-    let started = Instant::now();
+/// One attempt, from its first report to its last; says when it ended.
+async fn attempt(run: Arc<RunState>, task: Task, started: Instant) -> Instant {
     let begun = Arc::new(Begun::default());
     let outcome = bounded(&run, &task, &begun).await;
     let now = Instant::now();
@@ -173,7 +186,8 @@ async fn attempt(run: Arc<RunState>, task: Task) {
     let begun = begun.report(id, attempt);
     run.inbox.push(begun.chain([Report { id, attempt, what }]), now);
     // After the report, so that no step that takes its place is reported before.
-    run.end(id);
+    run.end(id, task.yields());
+    now
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.

@@ -73,7 +73,7 @@ pub(super) struct LocalPort {
 
 impl LocalPort {
     pub(super) fn new(run: &Arc<RunState>, task: &Task, begun: Arc<Begun>) -> Self {
-        let flow = (task.credit != Credit::default()).then(|| {
+        let flow = task.yields().then(|| {
             let flow = Arc::new(Flow::new(task.credit));
             run.add_flow(task.id, Arc::clone(&flow));
             flow

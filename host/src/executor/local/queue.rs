@@ -231,11 +231,8 @@ impl RunState {
     }
 
     /// The step has ended, and holds no place any more.
-    pub(super) fn end(&self, id: StepId) {
-        let flow = {
-            let mut flows = lock(&self.flows);
-            if flows.is_empty() { None } else { flows.remove(&id) }
-        };
+    pub(super) fn end(&self, id: StepId, yields: bool) {
+        let flow = if yields { lock(&self.flows).remove(&id) } else { None };
         if !flow.is_some_and(|flow| flow.is_suspended()) {
             self.leave_place();
         }
