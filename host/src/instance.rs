@@ -11,6 +11,7 @@ mod wasi;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry};
@@ -91,8 +92,6 @@ pub struct Settings {
     pub config: Arc<str>,
     /// Bounds on one attempt.
     pub limits: StepLimits,
-    /// Elements that a dynamic output may have in one step.
-    pub max_clones: Option<u64>,
     /// What the op may reach.
     pub grants: Grants,
 }
@@ -118,8 +117,19 @@ pub(crate) struct State {
     attempt: Arc<Attempt>,
     collected: Vec<Cursor>,
     log_left: u64,
+    progress: Progress,
     wasi: Option<Box<Wasi>>,
 }
+
+/// How far the guest says it is. What it says too fast is passed on later, or not at all.
+#[derive(Default)]
+struct Progress {
+    passed_on: Option<Instant>,
+    waiting: Option<(u64, Option<u64>)>,
+}
+
+/// How often what a guest says of its progress is passed on.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// A collected input, and how far the guest has pulled it.
 struct Cursor {
@@ -148,6 +158,22 @@ impl State {
         self.log_left -= bytes;
         self.port.report(ReportKind::Logged { level, message, fields });
     }
+
+    fn progress(&mut self, done: u64, total: Option<u64>) {
+        self.progress.waiting = Some((done, total));
+        let now = Instant::now();
+        let soon = |at: Instant| now.saturating_duration_since(at) < PROGRESS_EVERY;
+        if !self.progress.passed_on.is_some_and(soon) {
+            self.progress.passed_on = Some(now);
+            self.pass_on_progress();
+        }
+    }
+
+    fn pass_on_progress(&mut self) {
+        if let Some((done, total)) = self.progress.waiting.take() {
+            self.port.report(ReportKind::Progressed { done, total });
+        }
+    }
 }
 
 /// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
@@ -162,6 +188,7 @@ pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Por
     if let Some(wasi) = state.wasi.take() {
         wasi.flush(&mut state);
     }
+    state.pass_on_progress();
     let failure = match called {
         Ok(Ok(outputs)) => return finish(state, outputs),
         Ok(Err(failure)) => reported(failure),
@@ -186,7 +213,6 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         op: Arc::new(op),
         config: "null".into(),
         limits: StepLimits { log: 0, ..StepLimits::default() },
-        max_clones: None,
         grants: Grants::default(),
     };
     let attempt = Arc::new(Attempt {
@@ -218,15 +244,16 @@ fn new_store(
     attempt: &Arc<Attempt>,
     port: Box<dyn Port>,
 ) -> Result<Store<State>, String> {
-    let Settings { op, limits, max_clones, .. } = &*attempt.settings;
+    let Settings { op, limits, .. } = &*attempt.settings;
     let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt)?)) } else { None };
     let state = State {
-        gate: OutputGate::new(op, limits.output, *max_clones),
+        gate: OutputGate::new(op, limits.output, limits.elements),
         meter: Meter::new(limits),
         port,
         attempt: Arc::clone(attempt),
         collected: Vec::new(),
         log_left: limits.log,
+        progress: Progress::default(),
         wasi,
     };
     let mut store = Store::new(code.pre.engine(), state);

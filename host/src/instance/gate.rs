@@ -45,7 +45,7 @@ pub(super) struct OutputGate {
     /// Mapping keys of dynamic outputs, by position in the definition.
     keys: Vec<HashSet<MappingKey>>,
     value_bytes: u64,
-    max_elements: Option<u64>,
+    max_elements: u64,
     /// The first violation or exceeded limit. It fails the attempt whatever the guest does
     /// next.
     fault: Option<Failure>,
@@ -65,7 +65,7 @@ impl Refusal {
 }
 
 impl OutputGate {
-    pub(super) fn new(op: &OpDefinition, value_bytes: u64, max_elements: Option<u64>) -> Self {
+    pub(super) fn new(op: &OpDefinition, value_bytes: u64, max_elements: u64) -> Self {
         let dynamic = op.outputs.iter().any(|output| output.dynamic);
         Self {
             given: vec![None; op.outputs.len()],
@@ -121,9 +121,8 @@ impl OutputGate {
             self.given[index] = Some(value);
             return Ok(None);
         };
-        if let Some(most) = self.max_elements
-            && self.keys[index].len() as u64 >= most
-        {
+        let most = self.max_elements;
+        if self.keys[index].len() as u64 >= most {
             let detail = format!("output `{}` has more elements", name());
             let failure = Failure::LimitExceeded { limit: LimitKind::Clones, value: most, detail };
             return Err(Refusal { answer: None, failure });

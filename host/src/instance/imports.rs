@@ -153,8 +153,8 @@ fn step(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             Ok(())
         },
     )?;
-    step.func_wrap("progress", |store: Store<'_>, (done, total): (u64, Option<u64>)| {
-        store.data().port.report(ReportKind::Progressed { done, total });
+    step.func_wrap("progress", |mut store: Store<'_>, (done, total): (u64, Option<u64>)| {
+        store.data_mut().progress(done, total);
         Ok(())
     })
 }

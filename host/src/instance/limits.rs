@@ -12,6 +12,8 @@ pub struct StepLimits {
     pub table_elements: u64,
     /// Bytes of one output's value.
     pub output: u64,
+    /// Elements of one dynamic output.
+    pub elements: u64,
     /// Bytes that one call of the guest can make the host allocate.
     pub host_allocation: usize,
     /// Units of fuel; `None`: fuel is not counted.
@@ -26,6 +28,7 @@ impl Default for StepLimits {
             memory: 512 << 20,
             table_elements: 100_000,
             output: 64 << 20,
+            elements: 10_000_000,
             host_allocation: 128 << 20,
             fuel: None,
             log: 1 << 20,

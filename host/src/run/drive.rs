@@ -335,10 +335,10 @@ fn spec(host: &Host, run: &Arc<str>, node: &Node, components: &[Component], rank
         limits: StepLimits {
             memory: limits.memory.unwrap_or(defaults.memory),
             output: limits.output.unwrap_or(defaults.output),
+            elements: node.policy.max_clones.unwrap_or(defaults.elements),
             fuel: limits.fuel.or(defaults.fuel),
             ..defaults.clone()
         },
-        max_clones: node.policy.max_clones,
         grants: node.grants.clone(),
     };
     StepSpec {
