@@ -414,7 +414,7 @@ impl fmt::Display for Failure {
             Self::BadOutput { violation } => {
                 write!(f, "the op broke its interface: {violation}")
             }
-            Self::Host { message } => write!(f, "the host could not run it: {message}"),
+            Self::Host { message } => write!(f, "it could not be run: {message}"),
         }
     }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::event::{Failure, ReportedRetry};
 use crate::job::{Backoff, Retry, RetryOn};
 
+/// The longest that an op can have its step wait by `retry-after`: an hour, in milliseconds.
+const LONGEST_WAIT_MS: u64 = 60 * 60 * 1000;
+
 /// The delay before the next attempt, in milliseconds; `None`: the step has failed for good.
 ///
 /// `attempt` is the one that failed, from 1. `pure`: the op has no authority, so that a trap
@@ -49,7 +52,7 @@ pub fn retry_delay(
         delay = delay.mul_f64(random.clamp(0.0, 1.0));
     }
     let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-    Some(delay.max(at_least))
+    Some(delay.max(at_least.min(LONGEST_WAIT_MS)))
 }
 
 #[cfg(test)]

@@ -53,13 +53,14 @@ pub(crate) fn config(settings: EngineSettings) -> Config {
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * 4)
+        // Whatever a component may have, there is for each instance.
+        .total_core_instances(INSTANCES * 16)
         .total_memories(INSTANCES * 2)
-        .total_tables(INSTANCES * 4)
+        .total_tables(INSTANCES * 16)
         .total_stacks(INSTANCES)
         .max_unused_warm_slots(INSTANCES * 2)
         .max_core_instances_per_component(16)
-        .max_memories_per_component(4)
+        .max_memories_per_component(2)
         .max_tables_per_component(16)
         .max_tables_per_module(8)
         .table_elements(100_000)

@@ -117,9 +117,14 @@ pub(crate) struct State {
     attempt: Arc<Attempt>,
     collected: Vec<Cursor>,
     log_left: u64,
+    /// The last message that the guest called an error: the words of a panic, in front of its trap.
+    last_words: Option<String>,
     progress: Progress,
     wasi: Option<Box<Wasi>>,
 }
+
+/// Characters of a guest's last words that are kept.
+const LAST_WORDS: usize = 500;
 
 /// How far the guest says it is. What it says too fast is passed on later, or not at all.
 #[derive(Default)]
@@ -140,8 +145,11 @@ struct Cursor {
 impl State {
     /// Passes a message of the guest on, as long as its log has room.
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
+        if level == Level::Error {
+            self.last_words = Some(message.chars().take(LAST_WORDS).collect());
+        }
         let text = message.len() + fields.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
-        let bytes = text as u64 + 32;
+        let bytes = (text + 64 * (1 + fields.len())) as u64;
         if self.log_left == 0 {
             return;
         }
@@ -192,7 +200,7 @@ pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Por
     let failure = match called {
         Ok(Ok(outputs)) => return finish(state, outputs),
         Ok(Err(failure)) => reported(failure),
-        Err(error) => trapped(&error, &state.meter, &attempt.settings.limits),
+        Err(error) => trapped(&error, &state, &attempt.settings.limits),
     };
     // What broke the contract first is the reason for what came after.
     Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
@@ -253,6 +261,7 @@ fn new_store(
         attempt: Arc::clone(attempt),
         collected: Vec::new(),
         log_left: limits.log,
+        last_words: None,
         progress: Progress::default(),
         wasi,
     };
@@ -329,23 +338,32 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
     }
 }
 
+/// Bytes of a failure's message, and of its data, that are kept; larger data is left out.
+const MESSAGE_BYTES: usize = 16 << 10;
+const DETAIL_BYTES: usize = 1 << 20;
+
+/// A guest's text, cut to so many bytes.
+fn cut(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push('…');
+    }
+    text
+}
+
 fn reported(failure: FailureOut) -> Failure {
     let (detail, retry) = match failure {
         FailureOut::Permanent(detail) => (detail, ReportedRetry::Permanent),
         FailureOut::Transient(detail) => (detail, ReportedRetry::Transient),
         FailureOut::RetryAfter((detail, ms)) => (detail, ReportedRetry::After(ms)),
     };
-    Failure::Reported {
-        message: detail.message,
-        detail: detail.detail.map(|value| Value::bytes(&value.media_type, value.data)),
-        retry,
-    }
+    // What is kept of a failure lasts as long as the run.
+    let data = detail.detail.filter(|value| value.data.len() <= DETAIL_BYTES);
+    let data = data.map(|value| Value::bytes(&cut(value.media_type, 255), value.data));
+    Failure::Reported { message: cut(detail.message, MESSAGE_BYTES), detail: data, retry }
 }
 
-fn trapped(error: &wasmtime::Error, meter: &Meter, limits: &StepLimits) -> Failure {
-    if let Some(failure) = meter.denied() {
-        return failure;
-    }
+fn trapped(error: &wasmtime::Error, state: &State, limits: &StepLimits) -> Failure {
     let exceeded = |limit, value| Failure::LimitExceeded { limit, value, detail: String::new() };
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Failure::Host { message: format!("it runs too many steps at once: {error}") };
@@ -358,19 +376,28 @@ fn trapped(error: &wasmtime::Error, meter: &Meter, limits: &StepLimits) -> Failu
     if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
         return exceeded(LimitKind::HostAllocation, limits.host_allocation as u64);
     }
-    Failure::Trap { message: trap_in_words(error) }
+    // A guest that is refused memory commonly gives up with a trap of its own.
+    if let Some(failure) = state.meter.denied() {
+        return failure;
+    }
+    Failure::Trap { message: trap_in_words(error, state.last_words.as_deref()) }
 }
 
-/// The reason of a trap on one line, then where in the guest it happened, innermost first.
-fn trap_in_words(error: &wasmtime::Error) -> String {
+/// The reason of a trap on one line, then what the guest said before, and where in it the trap
+/// happened, innermost first.
+fn trap_in_words(error: &wasmtime::Error, last_words: Option<&str>) -> String {
     const FRAMES: usize = 12;
     let cause = error.root_cause().to_string();
     let mut words = cause.strip_prefix("wasm trap: ").unwrap_or(&cause).to_owned();
+    for line in last_words.into_iter().flat_map(str::lines) {
+        words.push_str("\n  ");
+        words.push_str(line);
+    }
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
         for frame in backtrace.frames().iter().take(FRAMES) {
             if let Some(name) = frame.func_name() {
                 words.push_str("\n  in ");
-                words.push_str(&rustc_demangle::demangle(name).to_string());
+                words.push_str(&cut(rustc_demangle::demangle(name).to_string(), 300));
             }
         }
     }

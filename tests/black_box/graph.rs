@@ -244,7 +244,7 @@ outputs.pairs.collect = "pair"
     assert_eq!(ran.output("pairs"), Some(json!([[0, 0], [1, 1]])));
     let ran = run(&text.replace("MISSING", "error"));
     assert_eq!(ran.status().to_string(), "failed");
-    let words = "the host could not run it: its inputs are zipped by key, and `out` of `right` has no element `2`";
+    let words = "it could not be run: its inputs are zipped by key, and `out` of `right` has no element `2`";
     assert_eq!(ran.failures(), [("pair[2]".to_owned(), words.to_owned())]);
     assert_eq!((ran.counts().succeeded, ran.counts().failed), (4, 1));
 }

@@ -76,7 +76,10 @@ fn a_core_module_without_its_section_is_refused() {
 #[test]
 fn a_component_for_another_world_is_refused() {
     for (text, help) in [
-        ("(component)", "it exports nothing; build it for the world `dynhost:op/component`"),
+        (
+            "(component)",
+            "it exports nothing; build it for the world `dynhost:op/component`; in Rust, is `export_ops!` there?",
+        ),
         (
             "(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))",
             "it exports `wasi:cli/run@0.2.0`; build it for the world `dynhost:op/component`",

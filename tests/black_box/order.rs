@@ -270,3 +270,19 @@ fn more_yielders_than_instances_come_to_an_end() {
     .succeeded();
     assert_eq!(ran.counts().succeeded, 1 + 1100 + 1100 * 260);
 }
+
+/// `semantics.md` rule 12: a yielder that was parked before it emits, with one place in all, is suspended
+/// and goes on; its place is seen to be free though every worker had nothing to do.
+#[test]
+fn the_place_of_a_late_yielder_is_lent() {
+    let ran = Job::new(
+        r#"
+        nodes.late = { op = "odd/late" }
+        nodes.clone = { op = "basics/multiply_by_two", inputs.x.map = "late", max_concurrency = 1 }
+        "#,
+    )
+    .max_concurrency(1)
+    .run()
+    .succeeded();
+    assert_eq!(ran.counts().succeeded, 1 + 3000);
+}

@@ -1,7 +1,7 @@
 //! The engines of a host: one for compiled code that counts fuel, one for code that does not.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -13,6 +13,8 @@ use crate::instance::{self, State};
 pub(crate) struct Engines {
     plain: OnceLock<Ready>,
     metered: OnceLock<Ready>,
+    /// Held while an engine is made: each reserves terabytes of address space.
+    making: Mutex<()>,
     cache: Option<CodeCache>,
 }
 
@@ -30,6 +32,7 @@ impl Engines {
         let engines = Self {
             plain: OnceLock::new(),
             metered: OnceLock::new(),
+            making: Mutex::new(()),
             cache: code_cache.and_then(CodeCache::open),
         };
         engines.ready(EngineSettings { fuel: false })?;
@@ -38,6 +41,10 @@ impl Engines {
 
     fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
         let cell = if settings.fuel { &self.metered } else { &self.plain };
+        if let Some(ready) = cell.get() {
+            return Ok(ready);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ready) = cell.get() {
             return Ok(ready);
         }

@@ -143,8 +143,9 @@ impl ComponentError {
                     .to_owned(),
             ),
             Self::OtherWorld { exports, .. } => Some(format!(
-                "it exports {}; build it for the world `dynhost:op/component`",
-                if exports.is_empty() { "nothing".to_owned() } else { quoted(exports) }
+                "it exports {}; build it for the world `dynhost:op/component`{}",
+                if exports.is_empty() { "nothing".to_owned() } else { quoted(exports) },
+                if exports.is_empty() { "; in Rust, is `export_ops!` there?" } else { "" }
             )),
             Self::UnknownImports { .. } => Some(format!(
                 "offered are `{OP_PACKAGE}*` and WASI 0.2: {}",

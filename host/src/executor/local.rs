@@ -122,6 +122,9 @@ impl Drop for LocalSession {
     }
 }
 
+/// Longer than any run.
+const FAR: Duration = Duration::from_hours(24 * 365);
+
 /// How long a worker goes on without looking at its timers and files.
 const TURN: Duration = Duration::from_millis(5);
 
@@ -212,7 +215,9 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
     }
     run.inbox.push(begun.report(task.id, task.attempt.number), Instant::now());
     run.inbox.flush();
-    let deadline = tokio::time::Instant::now() + task.spec.timeout;
+    // A timeout that the clock cannot count is one of years.
+    let now = tokio::time::Instant::now();
+    let deadline = now.checked_add(task.spec.timeout).unwrap_or(now + FAR);
     let mut time_over = pin!(tokio::time::sleep_until(deadline));
     let mut interrupted = pin!(run.interrupted(task.id));
     poll_fn(|cx| {

@@ -13,6 +13,8 @@ use serde::de::IgnoredAny;
 
 use crate::wit::EmitError;
 
+/// Bytes of a media type.
+const MEDIA_TYPE_BYTES: usize = 255;
 /// Bytes of an offending key that are repeated in a message.
 const KEY_SHOWN: usize = 300;
 
@@ -45,6 +47,8 @@ pub(super) struct OutputGate {
     /// Mapping keys of dynamic outputs, by position in the definition.
     keys: Vec<HashSet<MappingKey>>,
     value_bytes: u64,
+    /// Bytes that static outputs may still have.
+    static_left: u64,
     max_elements: u64,
     /// The first violation or exceeded limit. It fails the attempt whatever the guest does
     /// next.
@@ -71,6 +75,7 @@ impl OutputGate {
             given: vec![None; op.outputs.len()],
             keys: if dynamic { vec![HashSet::new(); op.outputs.len()] } else { Vec::new() },
             value_bytes,
+            static_left: value_bytes,
             max_elements,
             fault: None,
         }
@@ -83,13 +88,21 @@ impl OutputGate {
             return Err(Refusal::violation(EmitError::UnknownOutput, violation));
         };
         let key = check_key(output, offer.key)?;
-        if offer.data.len() as u64 > self.value_bytes {
+        let bytes = offer.data.len() as u64;
+        let media_type_fits = offer.media_type.len() <= MEDIA_TYPE_BYTES;
+        // What is not dynamic has no credit, so that all of it together is one value.
+        let fits = bytes <= if output.dynamic { self.value_bytes } else { self.static_left };
+        if !fits || !media_type_fits {
             return Err(Refusal {
                 answer: Some(EmitError::TooLarge(self.value_bytes)),
                 failure: Failure::LimitExceeded {
                     limit: LimitKind::Output,
                     value: self.value_bytes,
-                    detail: format!("output `{}` has {} bytes", output.name, offer.data.len()),
+                    detail: if media_type_fits {
+                        format!("output `{}` has {bytes} bytes", output.name)
+                    } else {
+                        format!("the media type of output `{}` is too long", output.name)
+                    },
                 },
             });
         }
@@ -118,6 +131,7 @@ impl OutputGate {
                 let violation = Violation::DuplicateOutput { output: name() };
                 return Err(Refusal::violation(EmitError::DuplicateOutput, violation));
             }
+            self.static_left = self.static_left.saturating_sub(value.data.len() as u64);
             self.given[index] = Some(value);
             return Ok(None);
         };
@@ -202,9 +216,13 @@ fn check_json(
         return Ok(());
     }
     let why = if media_type.is_json() {
-        match serde_json::from_slice::<IgnoredAny>(data) {
+        // Text first: what is skipped over is not looked at for that.
+        let text = std::str::from_utf8(data).map_err(|error| error.to_string());
+        match text.and_then(|text| {
+            serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())
+        }) {
             Ok(_) => return Ok(()),
-            Err(error) => error.to_string(),
+            Err(why) => why,
         }
     } else {
         format!("its media type is `{}`", shown(media_type.as_str()))

@@ -11,6 +11,8 @@ use crate::wit::{
     CollectedMarker, ElementIn, EmitError, INPUTS, LevelOut, OUTPUTS, OutputInPlace, STEP, TYPES,
 };
 
+/// What an element costs the host beside its value and key, in bytes.
+const ELEMENT_COST: usize = 128;
 /// Bytes of values that one call of `collected.next` hands to a guest.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -116,7 +118,7 @@ impl super::Cursor {
         let mut bytes = 0;
         let mut elements = Vec::new();
         for element in self.list.elements[self.next..].iter().take(max.max(1)) {
-            bytes += element.value.data.len() + element.key.as_str().len();
+            bytes += element.value.data.len() + element.key.as_str().len() + ELEMENT_COST;
             if bytes > BATCH_BYTES && !elements.is_empty() {
                 break;
             }

@@ -220,17 +220,21 @@ struct Buffer {
     bytes: usize,
 }
 
-/// Bytes of printed text that are kept for the end of the attempt.
+/// Bytes of printed text, and what its lines cost, that are kept for the end of the attempt.
 const PRINTED_BYTES: usize = 1 << 20;
+const LINE_COST: usize = 64;
 
 impl Printed {
     fn take(&self, bytes: &[u8]) {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.bytes > PRINTED_BYTES {
-            return;
-        }
-        buffer.bytes += bytes.len();
+        let left = PRINTED_BYTES.saturating_sub(buffer.bytes);
+        let bytes = &bytes[..bytes.len().min(left)];
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if buffer.bytes > PRINTED_BYTES {
+                return;
+            }
+            // A line costs more than its text.
+            buffer.bytes += part.len() + LINE_COST;
             buffer.rest.extend_from_slice(part);
             if part.ends_with(b"\n") || buffer.rest.len() >= LINE_BYTES {
                 let line = std::mem::take(&mut buffer.rest);

@@ -42,8 +42,6 @@ enum Applied {
 }
 
 pub(super) struct Driver {
-    /// The workers live as long as the run needs them, whoever drops their handle on the host.
-    _host: Host,
     id: String,
     scheduler: Scheduler,
     session: Box<dyn Session>,
@@ -56,7 +54,10 @@ pub(super) struct Driver {
     actions: Vec<Action>,
     steps: StepCounts,
     failures: Vec<StepFailure>,
+    cancelling: bool,
     finished: Option<RunStatus>,
+    /// The workers live as long as the run needs them, whoever drops their handle on the host.
+    _host: Host,
 }
 
 impl Driver {
@@ -95,6 +96,7 @@ impl Driver {
             actions: Vec::new(),
             steps: StepCounts::default(),
             failures: Vec::new(),
+            cancelling: false,
             finished: None,
         }
     }
@@ -279,6 +281,10 @@ impl Driver {
     }
 
     fn cancel(&mut self, reason: CancelReason) -> Result<(), RunError> {
+        if self.finished.is_some() || self.cancelling {
+            return Ok(());
+        }
+        self.cancelling = true;
         self.record(vec![Event::CancelRequested { reason: reason.clone() }])?;
         self.scheduler.cancel(reason, &mut self.actions);
         Ok(())

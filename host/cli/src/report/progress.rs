@@ -221,6 +221,8 @@ impl Watcher {
             }
             return;
         }
+        // All of it stands in the report at the end.
+        let why = why.lines().next().unwrap_or_default();
         let why = words::short(&words::one_line(why), MOST_CHARACTERS);
         let head = if then.is_some() { yellow("failed") } else { red("failed") };
         let then = then.map(|then| dim(&format!(" ({then})"))).unwrap_or_default();

@@ -92,7 +92,7 @@ impl LocalPort {
             }
             // The clones that this step waits for need its place.
             flow.suspended.store(true, Ordering::SeqCst);
-            self.run.leave_place();
+            self.run.lend_place();
             self.report(ReportKind::Suspended { granted });
             self.run.inbox.flush();
             more.await;

@@ -19,7 +19,7 @@ pub(super) struct Queue {
     idle: Arc<AtomicUsize>,
     /// Attempts begun and not ended: each has an instance.
     live: Arc<AtomicUsize>,
-    work: Notify,
+    work: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +43,7 @@ pub(super) struct RunState {
     pub(super) inbox: Arc<Inbox>,
     idle: Arc<AtomicUsize>,
     live: Arc<AtomicUsize>,
+    work: Arc<Notify>,
     /// One more than the highest rank of its steps.
     ranks: usize,
     /// One permit for each step that may run now.
@@ -60,8 +61,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Queue {
     pub(super) fn add_run(&self, serving: Serving) -> Arc<RunState> {
-        let run = RunState::new(serving, Arc::clone(&self.idle), Arc::clone(&self.live));
-        let run = Arc::new(run);
+        let run = Arc::new(RunState::new(serving, self));
         let waiting = Waiting { run: Arc::clone(&run), tasks: BTreeMap::new() };
         lock(&self.state).runs.push(waiting);
         run
@@ -90,6 +90,9 @@ impl Queue {
     /// The next step of a run that has a place for it; the place is taken.
     pub(super) fn take(&self) -> Option<(Arc<RunState>, Task)> {
         let mut state = lock(&self.state);
+        if state.closed {
+            return None;
+        }
         let runs = state.runs.len();
         for offset in 0..runs {
             let index = (state.turn + offset) % runs;
@@ -194,12 +197,13 @@ impl Waiting {
 }
 
 impl RunState {
-    fn new(serving: Serving, idle: Arc<AtomicUsize>, live: Arc<AtomicUsize>) -> Self {
+    fn new(serving: Serving, queue: &Queue) -> Self {
         let Serving { max_concurrency, ranks, inbox } = serving;
         Self {
             inbox,
-            idle,
-            live,
+            idle: Arc::clone(&queue.idle),
+            live: Arc::clone(&queue.live),
+            work: Arc::clone(&queue.work),
             ranks: ranks.max(1) as usize,
             places: Semaphore::new(max_concurrency as usize),
             flows: Mutex::default(),
@@ -209,8 +213,17 @@ impl RunState {
         }
     }
 
-    pub(super) fn leave_place(&self) {
+    fn leave_place(&self) {
         self.places.add_permits(1);
+    }
+
+    /// Leaves the place of a step that is suspended. Its worker may be about to sleep, so another
+    /// look at the queue has to be asked for.
+    pub(super) fn lend_place(&self) {
+        self.leave_place();
+        if self.has_idle_workers() {
+            self.work.notify_one();
+        }
     }
 
     /// Waits for a place; those that wait here come before steps that have not begun.

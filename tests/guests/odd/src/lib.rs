@@ -8,7 +8,7 @@ use dynhost_sdk::serde_json::{self, Value as Json, json};
 use dynhost_sdk::{Blob, Failure};
 
 /// The ops of this component.
-pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, DEEP, LOG, PAIR, PULL];
+pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, DEEP, LATE, LOG, PAIR, PULL];
 
 raw::export!(OPS);
 
@@ -48,6 +48,23 @@ const CHOOSY: Op = Op {
             Some((_, InputValue::Single(value))) => Ok(vec![result(value)]),
             _ => Err(Failure::permanent("there is no value")),
         }
+    },
+};
+
+/// Computes for a while, in which it is parked and polled again, then emits 3,000 numbers in a row.
+const LATE: Op = Op {
+    name: "late",
+    definition: || definition("late", &[], OUT),
+    run: |_| {
+        for number in 0..200_000_000_u64 {
+            std::hint::black_box(number);
+        }
+        for number in 0..3000 {
+            let (name, key) = ("out".to_owned(), Some(number.to_string()));
+            let value = Blob::json(number.to_string());
+            raw::emit(Output { name, mapping_key: key, value })?;
+        }
+        Ok(vec![])
     },
 };
 
