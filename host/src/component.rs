@@ -76,7 +76,7 @@ impl Component {
         let wasm = encode::as_component(&path, bytes)?;
         let settings = EngineSettings { fuel: false };
         let code = compile(engines, settings, &path, &digest, &wasm)?;
-        let imports = check_world(engines, &path, &code)?;
+        let imports = check_world(&path, &code)?;
         let plain = link(engines, settings, &code, &imports).map_err(|source| {
             ComponentError::Interface { path: path.clone(), source: source.into() }
         })?;
@@ -202,15 +202,10 @@ fn compile(
 /// Checks that a component exports the op interface and imports only what there is; gives
 /// the names of its imports.
 fn check_world(
-    engines: &Engines,
     path: &Path,
     code: &wasmtime::component::Component,
 ) -> Result<Vec<String>, ComponentError> {
-    let compile_error = |source: wasmtime::Error| ComponentError::Compile {
-        path: path.to_path_buf(),
-        source: source.into(),
-    };
-    let engine = engines.engine(EngineSettings { fuel: false }).map_err(compile_error)?;
+    let engine = code.engine();
     let world = code.component_type();
     let exports: Vec<String> = world.exports(engine).map(|(name, _)| name.to_owned()).collect();
     if !exports.iter().any(|name| name == OP) {

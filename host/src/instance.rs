@@ -321,11 +321,7 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
         };
         match state.gate.check(op, offer).and_then(|checked| state.gate.accept(op, checked)) {
             Ok(None) => {}
-            Ok(Some(emitted)) => state.port.report(ReportKind::Emitted {
-                output: emitted.output,
-                key: emitted.key,
-                value: emitted.value,
-            }),
+            Ok(Some(emitted)) => state.port.report(emitted.into()),
             Err(refusal) => {
                 state.gate.refuse(refusal);
                 break;
@@ -343,12 +339,11 @@ const MESSAGE_BYTES: usize = 16 << 10;
 const DETAIL_BYTES: usize = 1 << 20;
 
 /// A guest's text, cut to so many bytes.
-fn cut(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-        text.push('…');
+fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
     }
-    text
+    format!("{}…", &text[..text.floor_char_boundary(bytes)])
 }
 
 fn reported(failure: FailureOut) -> Failure {
@@ -359,8 +354,8 @@ fn reported(failure: FailureOut) -> Failure {
     };
     // What is kept of a failure lasts as long as the run.
     let data = detail.detail.filter(|value| value.data.len() <= DETAIL_BYTES);
-    let data = data.map(|value| Value::bytes(&cut(value.media_type, 255), value.data));
-    Failure::Reported { message: cut(detail.message, MESSAGE_BYTES), detail: data, retry }
+    let data = data.map(|value| Value::bytes(&cut(&value.media_type, 255), value.data));
+    Failure::Reported { message: cut(&detail.message, MESSAGE_BYTES), detail: data, retry }
 }
 
 fn trapped(error: &wasmtime::Error, state: &State, limits: &StepLimits) -> Failure {
@@ -397,7 +392,7 @@ fn trap_in_words(error: &wasmtime::Error, last_words: Option<&str>) -> String {
         for frame in backtrace.frames().iter().take(FRAMES) {
             if let Some(name) = frame.func_name() {
                 words.push_str("\n  in ");
-                words.push_str(&cut(rustc_demangle::demangle(name).to_string(), 300));
+                words.push_str(&cut(&rustc_demangle::demangle(name).to_string(), 300));
             }
         }
     }

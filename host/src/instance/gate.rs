@@ -11,6 +11,7 @@ use dynhost_graph::value::{MediaType, Value};
 use hashbrown::HashSet;
 use serde::de::IgnoredAny;
 
+use super::{ReportKind, cut};
 use crate::wit::EmitError;
 
 /// Bytes of a media type.
@@ -35,9 +36,15 @@ pub(super) struct Checked {
 
 /// An element of a dynamic output, accepted.
 pub(super) struct Emitted {
-    pub(super) output: u32,
-    pub(super) key: MappingKey,
+    output: u32,
+    key: MappingKey,
     pub(super) value: Value,
+}
+
+impl From<Emitted> for ReportKind {
+    fn from(Emitted { output, key, value }: Emitted) -> Self {
+        Self::Emitted { output, key, value }
+    }
 }
 
 /// What one attempt has given so far.
@@ -233,9 +240,5 @@ fn check_json(
 
 /// A guest's text, cut to what a message can carry.
 fn shown(text: &str) -> String {
-    if text.len() <= KEY_SHOWN {
-        return text.to_owned();
-    }
-    let end = (0..=KEY_SHOWN).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    format!("{}…", &text[..end])
+    cut(text, KEY_SHOWN)
 }

@@ -6,7 +6,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::gate::{Checked, Offer, Refusal};
-use super::{ReportKind, State, wasi};
+use super::{State, wasi};
 use crate::wit::{
     CollectedMarker, ElementIn, EmitError, INPUTS, LevelOut, OUTPUTS, OutputInPlace, STEP, TYPES,
 };
@@ -43,12 +43,7 @@ fn emit(mut store: StoreContextMut<'_, State>, (output,): (OutputInPlace,)) -> E
             Ok(None) => {}
             Ok(Some(emitted)) => {
                 let bytes = emitted.value.data.len() as u64;
-                let what = ReportKind::Emitted {
-                    output: emitted.output,
-                    key: emitted.key,
-                    value: emitted.value,
-                };
-                if let Some(wait) = state.port.emitted(what, bytes) {
+                if let Some(wait) = state.port.emitted(emitted.into(), bytes) {
                     wait.await;
                 }
             }
