@@ -16,7 +16,11 @@ fn main() {
     build.arg(ops.join("build"));
     compile(build, "the example ops");
     let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
-    for (name, target) in [("odd", "wasm32-unknown-unknown"), ("machine", "wasm32-wasip2")] {
+    for (name, target) in [
+        ("odd", "wasm32-unknown-unknown"),
+        ("machine", "wasm32-wasip2"),
+        ("scripted", "wasm32-wasip2"),
+    ] {
         let mut build = Command::new(env!("CARGO"));
         build.current_dir(&guests).args(["build", "--release", "--locked"]);
         build.args(["--package", name, "--target", target]);
@@ -27,7 +31,7 @@ fn main() {
     println!("cargo::rustc-env=EXAMPLE_OPS={}", target.display());
     println!("cargo::rustc-env=GUESTS={}", guests.join("target").display());
     println!("cargo::rerun-if-changed=build.rs");
-    for input in ["Cargo.toml", "Cargo.lock", "machine", "odd"] {
+    for input in ["Cargo.toml", "Cargo.lock", "machine", "odd", "scripted"] {
         println!("cargo::rerun-if-changed={}", guests.join(input).display());
     }
     for input in ["build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {

@@ -117,6 +117,7 @@ impl Run {
             attempt: 1,
             outputs: outputs.into_iter().collect(),
             took_us: 0,
+            reused: None,
         };
         self.scheduler.apply(dispatch.id, &event, &mut self.actions);
     }

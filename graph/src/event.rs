@@ -2,6 +2,7 @@
 //! kept once published. All state of a run is a fold over its events.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,30 @@ pub enum Event {
         params: Vec<(String, serde_json::Value)>,
         /// The components: alias and SHA-256 of the file.
         components: Vec<(String, String)>,
+        /// The manifest that the job was planned from; absent where it was made in code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<ManifestRecord>,
+        /// The nodes, each with a digest of its op's name, its configuration and its wiring.
+        #[serde(default)]
+        nodes: Vec<(String, String)>,
+        /// How the run was asked for.
+        #[serde(default)]
+        settings: RunSettings,
+        /// The run that this one goes on from (`semantics.md` rule 20).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<Lineage>,
+    },
+    /// The run goes on after an interruption (`semantics.md` rule 19): what was under way is run
+    /// again, and a request to cancel no longer holds.
+    RunResumed {
+        /// The components: alias and SHA-256 of the file.
+        components: Vec<(String, String)>,
+        /// The nodes, as in `run_started`.
+        #[serde(default)]
+        nodes: Vec<(String, String)>,
+        /// The manifest, where it is another than before; the change was accepted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<ManifestRecord>,
     },
     /// An attempt at a step began in a fresh instance.
     StepStarted {
@@ -61,6 +86,9 @@ pub enum Event {
         outputs: Vec<(Arc<str>, Value)>,
         /// How long the attempt took, in microseconds.
         took_us: u64,
+        /// Where the outputs come from, if the step was not run (`semantics.md` rules 20 and 21).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reused: Option<Reused>,
     },
     /// An attempt failed.
     StepFailed {
@@ -82,7 +110,25 @@ pub enum Event {
         /// Why.
         reason: SkipReason,
     },
-    /// A running step was interrupted because the run is being cancelled.
+    /// Clones no longer count: the last attempt of the step that yields them did not emit their
+    /// element again, or emitted another (`semantics.md` rule 17). Those of them that are under way
+    /// are interrupted.
+    ClonesDropped {
+        /// The nodes of the clones.
+        nodes: Vec<Arc<str>>,
+        /// The mapping keys that theirs begin with.
+        keys: Vec<MappingKey>,
+    },
+    /// The op of a node is run without asking the cache from now on, in this run.
+    CacheLeftAlone {
+        /// The node.
+        node: Arc<str>,
+        /// Lookups so far.
+        lookups: u64,
+        /// Those of them that found an earlier success.
+        hits: u64,
+    },
+    /// A running step was interrupted: the run is being cancelled, or the step no longer counts.
     StepCancelled {
         /// The step.
         step: StepKey,
@@ -122,7 +168,84 @@ pub enum Event {
     RunFinished {
         /// How.
         status: RunStatus,
+        /// The outputs of the job, in its order.
+        #[serde(default)]
+        outputs: Vec<(String, OutputValue)>,
     },
+}
+
+/// A manifest, as it was when a run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestRecord {
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The folder that paths which begin with a param are relative to, absolute.
+    pub working: PathBuf,
+}
+
+/// How a run was asked for, beside its job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// Steps at once, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+    /// The first failure cancels the run.
+    #[serde(default)]
+    pub fail_fast: bool,
+    /// Whether earlier successes may be reused.
+    #[serde(default)]
+    pub cache: bool,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { max_concurrency: None, fail_fast: false, cache: true }
+    }
+}
+
+/// The run that another goes on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The earlier run.
+    pub run: String,
+    /// The selectors of the steps to be run again; without any, those that had not succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+}
+
+/// Where the outputs of a step come from that was not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reused {
+    /// How they were found.
+    pub from: ReusedFrom,
+    /// The run in which they were made.
+    pub run: String,
+    /// The step that made them.
+    pub step: StepKey,
+}
+
+/// How an earlier success was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReusedFrom {
+    /// In the run that this one goes on from (`semantics.md` rule 20).
+    Parent,
+    /// In the cache (`semantics.md` rule 21).
+    Cache,
+}
+
+/// An output of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputValue {
+    /// It was skipped, or what it comes from failed.
+    Absent,
+    /// One value.
+    Single(Value),
+    /// The values of a collect or a list, with their mapping keys.
+    Many(Vec<(MappingKey, Value)>),
 }
 
 /// An event and when it was recorded.

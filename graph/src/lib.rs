@@ -14,4 +14,5 @@ pub mod plan;
 pub mod retry;
 pub mod scheduler;
 pub mod schema;
+pub mod select;
 pub mod value;

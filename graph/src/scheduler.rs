@@ -9,6 +9,10 @@
 //! element of a dynamic output gets a frame of its own, which holds its clones and is freed when
 //! they have ended. What a frame gives to a collect moves to the fan-out that made it.
 //! Where fan-outs meet, a frame is made of frames of its parts, which it keeps alive.
+//!
+//! A run that goes on after an interruption takes the same path: [`Scheduler::replaying`] makes a
+//! state that hands nothing out, [`Scheduler::replay`] takes the stored events into it, and
+//! [`Scheduler::go_live`] makes it that of a run under way (`semantics.md` rule 19).
 
 mod again;
 mod apply;
@@ -19,7 +23,9 @@ mod frame;
 mod inputs;
 mod meeting;
 mod ready;
+mod replay;
 mod tree;
+mod unrecorded;
 mod wiring;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -33,8 +39,11 @@ use crate::value::Value;
 use apply::Emission;
 use frame::{Frame, FrameIndex, Phase};
 use inputs::Standing;
+use replay::Replay;
 use tree::NewFrame;
 use wiring::Wiring;
+
+pub use unrecorded::Unrecorded;
 
 /// How far a run looks ahead and how much it lets a yielding step run ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +168,14 @@ pub enum Action {
         /// Which key is missing from which output.
         failure: Failure,
     },
+    /// Clones no longer count. An event to be recorded, already taken into account
+    /// (`semantics.md` rule 17).
+    Drop {
+        /// The nodes of the clones.
+        nodes: Vec<Arc<str>>,
+        /// The mapping keys that theirs begin with.
+        keys: Vec<MappingKey>,
+    },
     /// What this step does no longer counts: interrupt it.
     Interrupt {
         /// The step.
@@ -222,6 +239,8 @@ pub struct Scheduler {
     /// Whether an element was emitted after the request to cancel, whose clones never run.
     lost: bool,
     finished: bool,
+    /// Present while stored events are taken in.
+    replay: Option<Box<Replay>>,
 }
 
 const ROOT: FrameIndex = 0;
@@ -252,6 +271,7 @@ impl Scheduler {
             cancelling: None,
             lost: false,
             finished: false,
+            replay: None,
             job,
         }
     }
@@ -371,6 +391,9 @@ impl Scheduler {
                 self.judge(frame, node, actions);
             }
             self.dispatch(actions);
+        }
+        if self.replay.is_some() {
+            return;
         }
         let all_ended = self.frame(ROOT).open == 0;
         if self.out == 0 && (all_ended || self.cancelling.is_some()) {

@@ -12,7 +12,7 @@ use dynhost_graph::scheduler::{Credit, StepId};
 use tokio::sync::Notify;
 
 use crate::component::Component;
-pub use crate::instance::{Attempt, Outcome, ReportKind, Settings};
+pub use crate::instance::{Asked, Attempt, Outcome, ReportKind, Settings};
 
 /// How the steps of a node are run.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct StepSpec {
     pub timeout: Duration,
     /// Steps of a higher rank go first.
     pub rank: u32,
+    /// An attempt that takes at least this long is handed back with its report; `None`: none is.
+    pub handed_back_after: Option<Duration>,
 }
 
 /// One attempt at a step, ready to be run.

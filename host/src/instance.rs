@@ -11,6 +11,7 @@ mod wasi;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use dynhost_graph::definition::OpDefinition;
@@ -107,6 +108,33 @@ pub struct Attempt {
     pub settings: Arc<Settings>,
     /// One for each input of the op's definition.
     pub inputs: Vec<Input>,
+    /// What the guest asked for beside its inputs.
+    pub asked: Asked,
+}
+
+/// Whether a guest asked what its step is called, so that what it gave may depend on that.
+#[derive(Debug, Default)]
+pub struct Asked(AtomicU8);
+
+impl Asked {
+    const RUN: u8 = 1;
+    const STEP: u8 = 2;
+
+    fn note(&self, what: u8) {
+        self.0.fetch_or(what, Ordering::Relaxed);
+    }
+
+    /// Whether it asked for the id of its run.
+    #[must_use]
+    pub fn for_run(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::RUN != 0
+    }
+
+    /// Whether it asked for its step key, its mapping keys or the attempt.
+    #[must_use]
+    pub fn for_step(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::STEP != 0
+    }
 }
 
 /// The data of a store: one attempt.
@@ -228,6 +256,7 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         number: 1,
         settings: Arc::new(settings),
         inputs: Vec::new(),
+        asked: Asked::default(),
     });
     let mut store = new_store(code, &attempt, Box::new(Nobody)).map_err(wasmtime::Error::msg)?;
     let instance = code.pre.instantiate_async(&mut store).await?;

@@ -20,6 +20,7 @@
 //! The library prints nothing, keeps no global state, and starts threads only when a
 //! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.
 
+pub mod cache;
 mod code_cache;
 pub mod component;
 mod engine;
@@ -39,7 +40,7 @@ pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;
 pub use prepare::{PrepareError, PreparedJob, read_manifest};
 pub use run::{
-    Canceller, Events, MAX_CONCURRENCY, Run, RunError, RunOptions, RunResult, StepCounts,
-    StepFailure,
+    CHEAP, Canceller, Change, Events, MAX_CONCURRENCY, Run, RunError, RunOptions, RunResult,
+    StepCounts, StepFailure, new_run_id,
 };
 pub use wit::SchemaError;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dynhost_graph::event::ManifestRecord;
 use dynhost_graph::job::Job;
 use dynhost_graph::manifest::{Manifest, ManifestError, Problem};
 use dynhost_graph::params::{self, GivenParams};
@@ -19,6 +20,8 @@ pub struct PreparedJob {
     pub(crate) job: Arc<Job>,
     /// In the order of [`Job::components`].
     pub(crate) components: Vec<Component>,
+    /// What the job was planned from, where that is a manifest.
+    pub(crate) manifest: Option<Arc<ManifestRecord>>,
 }
 
 impl PreparedJob {
@@ -32,13 +35,19 @@ impl PreparedJob {
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
         }
-        Ok(Self { job: Arc::new(job), components })
+        Ok(Self { job: Arc::new(job), components, manifest: None })
     }
 
     /// The job.
     #[must_use]
     pub fn job(&self) -> &Arc<Job> {
         &self.job
+    }
+
+    /// What the job was planned from; `None` where it was made in code.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&ManifestRecord> {
+        self.manifest.as_deref()
     }
 
     /// The loaded components, in the order of [`Job::components`].
@@ -92,11 +101,32 @@ impl Host {
         manifest: &Manifest,
         given: &GivenParams,
     ) -> Result<PreparedJob, PrepareError> {
+        self.prepare_in(&std::env::current_dir().unwrap_or_default(), manifest, given)
+    }
+
+    /// As [`Host::prepare`], with paths that begin with a param relative to `working` rather than
+    /// to the working folder.
+    ///
+    /// # Errors
+    /// As [`Host::prepare`].
+    pub fn prepare_in(
+        &self,
+        working: &Path,
+        manifest: &Manifest,
+        given: &GivenParams,
+    ) -> Result<PreparedJob, PrepareError> {
         let components = self.load_components(manifest)?;
-        let job = plan::plan(manifest, &infos(&components), given, &folders(manifest))?;
+        let folders = folders(manifest, working);
+        let job = plan::plan(manifest, &infos(&components), given, &folders)?;
         check_folders(manifest, &job)?;
         let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
-        Ok(PreparedJob { job: Arc::new(job), components: in_order })
+        let record = ManifestRecord {
+            path: std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone()),
+            text: manifest.text.to_string(),
+            working: folders.working,
+        };
+        let manifest = Some(Arc::new(record));
+        Ok(PreparedJob { job: Arc::new(job), components: in_order, manifest })
     }
 
     /// Checks a manifest as [`Host::prepare`] does, but asks no value of params without a
@@ -110,7 +140,8 @@ impl Host {
         given: &GivenParams,
     ) -> Result<BTreeMap<String, Component>, PrepareError> {
         let components = self.load_components(manifest)?;
-        let (infos, folders) = (infos(&components), folders(manifest));
+        let working = std::env::current_dir().unwrap_or_default();
+        let (infos, folders) = (infos(&components), folders(manifest, &working));
         if params::missing(manifest, given).is_empty() {
             let job = plan::plan(manifest, &infos, given, &folders)?;
             check_folders(manifest, &job)?;
@@ -156,9 +187,9 @@ fn folder_of(manifest: &Path) -> PathBuf {
     manifest.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-fn folders(manifest: &Manifest) -> Folders {
-    let working = std::env::current_dir().unwrap_or_default();
-    Folders { manifest: working.join(folder_of(&manifest.path)), working }
+fn folders(manifest: &Manifest, working: &Path) -> Folders {
+    let here = std::env::current_dir().unwrap_or_default();
+    Folders { manifest: here.join(folder_of(&manifest.path)), working: working.to_path_buf() }
 }
 
 /// A folder that is granted and does not exist is a mistake of the manifest, not of a step.

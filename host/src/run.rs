@@ -1,24 +1,38 @@
 //! One run: the loop that joins scheduler, executor, store and subscribers.
 //!
-//! Every report becomes an event; an event is kept by the store, shown to subscribers, and only then
-//! applied to the scheduler, whose actions go to the executor. Knows no words for people.
+//! Every report becomes an event, which is handed to the store and applied to the scheduler, whose
+//! actions go to the executor. Whoever watches hears of an event when it is kept. Knows no words
+//! for people.
 
 mod drive;
+mod fingerprint;
+mod journal;
+mod parent;
+mod playback;
+mod restore;
+mod reuse;
+mod spec;
+mod tally;
 
 use std::sync::Arc;
 
-use dynhost_graph::event::{Failure, Recorded, RunStatus};
+use dynhost_graph::event::{Failure, Lineage, ManifestRecord, Recorded, RunStatus};
 use dynhost_graph::job::{Job, OnFailure};
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::JobOutputValue;
+use dynhost_graph::select::SelectError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::cache::Cache;
 use crate::engine::INSTANCES;
 use crate::host::Host;
 use crate::prepare::PreparedJob;
 use crate::store::memory::NoStore;
 use crate::store::{RunStore, StoreError};
+
+pub(crate) use journal::now_us;
+pub use reuse::CHEAP;
 
 /// The greatest number of steps of a run at once: half of the instances that an engine has, the
 /// other half being for steps that are suspended in `emit`.
@@ -27,6 +41,8 @@ pub const MAX_CONCURRENCY: u32 = INSTANCES / 2;
 /// How a run is started.
 #[derive(Clone)]
 pub struct RunOptions {
+    /// Its id; `None`: a new one. See [`new_run_id`].
+    pub id: Option<String>,
     /// Steps at once, [`MAX_CONCURRENCY`] at most; `None`: what the manifest says, or else as many
     /// as the host has workers.
     pub max_concurrency: Option<u32>,
@@ -34,12 +50,26 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Where the events are kept; by default nowhere.
     pub store: Arc<dyn RunStore>,
+    /// Where earlier successes are looked up and new ones kept; by default nowhere.
+    pub cache: Option<Arc<dyn Cache>>,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { max_concurrency: None, fail_fast: false, store: Arc::new(NoStore) }
+        Self {
+            id: None,
+            max_concurrency: None,
+            fail_fast: false,
+            store: Arc::new(NoStore),
+            cache: None,
+        }
     }
+}
+
+/// An id for a run: a ULID, so that ids sort by the time of their start.
+#[must_use]
+pub fn new_run_id() -> String {
+    ulid::Ulid::new().to_string()
 }
 
 /// A run that is under way. Dropping it cancels the run (`semantics.md` rule 18).
@@ -95,12 +125,48 @@ pub struct StepFailure {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Its events could not be kept.
-    #[error("the run was stopped because its events could not be kept")]
+    /// Its history cannot be kept or read.
+    #[error(transparent)]
     Store(#[from] StoreError),
+    /// A run that is to go on has ended.
+    #[error("run `{run}` has ended: it {status}")]
+    Ended {
+        /// The run.
+        run: String,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// A run that is to go on was begun with something else.
+    #[error("what the run was begun with has changed since")]
+    Changed(Vec<Change>),
+    /// The steps to be run again cannot be selected.
+    #[error(transparent)]
+    Select(#[from] SelectError),
     /// The loop panicked, or the runtime was shut down under it.
     #[error("the run was torn down before its end")]
     Lost(#[source] tokio::task::JoinError),
+}
+
+/// Something that is another than when a run began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The text of the manifest.
+    Manifest {
+        /// As it was.
+        recorded: ManifestRecord,
+        /// As it is.
+        now: ManifestRecord,
+    },
+    /// A component.
+    Component {
+        /// The name that the manifest gives it.
+        alias: String,
+        /// SHA-256 of the file as it was; `None`: there was none of this name.
+        recorded: Option<String>,
+        /// As it is; `None`: there is none any more.
+        now: Option<String>,
+    },
 }
 
 impl Host {
@@ -118,22 +184,51 @@ impl Host {
         (self.start_with(prepared, options, Some(sender)), Events(events))
     }
 
+    /// Goes on with an interrupted or cancelled run under the same id: exactly the steps that had not
+    /// ended are run (`semantics.md` rule 19). The job must be prepared from the same manifest and
+    /// params, with the options of the first start. The events begin with `RunResumed`. Blocks while it
+    /// reads the history; nobody else may be at the run.
+    ///
+    /// # Errors
+    /// The history cannot be read, the run is not there or has ended, or the manifest or a component
+    /// is another than it was and `accept_changes` is not given.
+    pub fn resume(
+        &self,
+        prepared: &PreparedJob,
+        run: &str,
+        options: RunOptions,
+        accept_changes: bool,
+    ) -> Result<(Run, Events), RunError> {
+        let options = RunOptions { id: Some(run.to_owned()), ..options };
+        let (sender, events) = mpsc::unbounded_channel();
+        let driver = drive::Driver::resume(self, prepared, options, (sender, accept_changes))?;
+        Ok((Run::of(driver), Events(events)))
+    }
+
+    /// Starts a run that takes from an earlier one what its steps gave, where they had the same
+    /// inputs (`semantics.md` rule 20). Steps that the lineage selects are run in any case. Blocks
+    /// while it reads the history of the earlier run.
+    ///
+    /// # Errors
+    /// That history cannot be read, or a selector selects nothing.
+    pub fn rerun(
+        &self,
+        prepared: &PreparedJob,
+        lineage: Lineage,
+        options: RunOptions,
+    ) -> Result<(Run, Events), RunError> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let driver = drive::Driver::rerun(self, prepared, options, (Some(sender), lineage))?;
+        Ok((Run::of(driver), Events(events)))
+    }
+
     fn start_with(
         &self,
         prepared: &PreparedJob,
         options: RunOptions,
         watcher: Option<mpsc::UnboundedSender<Batch>>,
     ) -> Run {
-        let id = ulid::Ulid::new().to_string();
-        let cancel = Arc::new(Notify::new());
-        let fail_fast = options.fail_fast;
-        let prepared = PreparedJob {
-            job: if fail_fast { abort_on_failure(&prepared.job) } else { prepared.job.clone() },
-            components: prepared.components.clone(),
-        };
-        let driver = drive::Driver::new(self, &prepared, options, id.clone(), watcher);
-        let driver = tokio::spawn(driver.drive(Arc::clone(&cancel)));
-        Run { id, driver, cancel }
+        Run::of(drive::Driver::start(self, prepared, options, watcher))
     }
 }
 
@@ -152,8 +247,12 @@ impl Events {
     }
 }
 
-fn abort_on_failure(job: &Job) -> Arc<Job> {
-    let mut job = job.clone();
+/// The job as the options want it.
+fn with_options(job: &Arc<Job>, options: &RunOptions) -> Arc<Job> {
+    if !options.fail_fast {
+        return Arc::clone(job);
+    }
+    let mut job = Job::clone(job);
     for node in &mut job.nodes {
         node.policy.on_failure = OnFailure::Abort;
     }
@@ -161,7 +260,14 @@ fn abort_on_failure(job: &Job) -> Arc<Job> {
 }
 
 impl Run {
-    /// The run's id: a ULID, so that ids sort by the time of their start.
+    fn of(driver: drive::Driver) -> Self {
+        let id = driver.run().to_string();
+        let cancel = Arc::new(Notify::new());
+        let driver = tokio::spawn(driver.drive(Arc::clone(&cancel)));
+        Self { id, driver, cancel }
+    }
+
+    /// The run's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id

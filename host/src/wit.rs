@@ -6,7 +6,9 @@
 use dynhost_graph::definition::{InputDefinition, OpDefinition, OutputDefinition};
 use wasmtime::component::{ComponentType, Lift, Lower, Resource, WasmList, WasmStr};
 
-/// The names of the interfaces of this package, with its version.
+/// The package that guests and host have in common, with its version.
+pub(crate) const INTERFACE: &str = "dynhost:op@0.1.0";
+/// The names of its interfaces.
 pub(crate) const TYPES: &str = "dynhost:op/types@0.1.0";
 pub(crate) const OUTPUTS: &str = "dynhost:op/outputs@0.1.0";
 pub(crate) const INPUTS: &str = "dynhost:op/inputs@0.1.0";

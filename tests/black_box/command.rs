@@ -63,7 +63,7 @@ impl Workshop {
         let folder = tempfile::tempdir().expect("a folder");
         let ops = folder.path().join("ops");
         fs::create_dir(&ops).expect("a folder");
-        for name in ["basics", "files", "hostile", "odd", "texts"] {
+        for name in ["basics", "files", "hostile", "odd", "scripted", "texts"] {
             let link = ops.join(format!("{name}.wasm"));
             std::os::unix::fs::symlink(component(name), link).expect("a link");
         }
@@ -107,6 +107,10 @@ impl Workshop {
             .env("COLUMNS", "100")
             .env_remove("NO_COLOR")
             .env_remove("RUST_BACKTRACE");
+        // Runs of the repository's own jobs are kept here, too.
+        if arguments.iter().any(|argument| Path::new(argument).starts_with(root())) {
+            command.env("DYNHOST_STATE_DIR", self.path().join(".dynhost"));
+        }
         command
     }
 

@@ -1,22 +1,25 @@
 //! A job under test: a manifest text that is run through the library, and what came of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use dynhost::graph::event::{Event, Failure, RunStatus};
+use dynhost::StepCounts;
+use dynhost::cache::Cache;
+use dynhost::graph::event::{Event, Failure, Lineage, RunStatus};
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::name::StepKey;
 use dynhost::graph::params::{Given, GivenParams};
 use dynhost::graph::scheduler::JobOutputValue;
-use dynhost::{Events, Host, PrepareError, PreparedJob, Run, RunOptions, RunResult, StepCounts};
+use dynhost::store::RunStore;
+use dynhost::{Events, Host, PrepareError, PreparedJob, Run, RunError, RunOptions, RunResult};
 use serde_json::{Value as Json, json};
 
 /// How long a run may take before the test gives up: it is not meant to be reached.
 const STUCK: Duration = Duration::from_mins(4);
 
 /// The components that manifests may name, and the target that each is compiled for.
-const COMPONENTS: [(&str, &str, &str); 7] = [
+const COMPONENTS: [(&str, &str, &str); 8] = [
     ("basics", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("files", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
     ("hostile", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
@@ -24,6 +27,7 @@ const COMPONENTS: [(&str, &str, &str); 7] = [
     ("texts", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
     ("machine", env!("GUESTS"), "wasm32-wasip2"),
     ("odd", env!("GUESTS"), "wasm32-unknown-unknown"),
+    ("scripted", env!("GUESTS"), "wasm32-wasip2"),
 ];
 
 /// The compiled component of an op crate.
@@ -107,6 +111,18 @@ impl Job {
         self
     }
 
+    /// Keeps the history of its runs.
+    pub(crate) fn store(mut self, store: &Arc<impl RunStore + 'static>) -> Self {
+        self.options.store = Arc::clone(store) as Arc<dyn RunStore>;
+        self
+    }
+
+    /// Looks earlier successes up, and keeps new ones.
+    pub(crate) fn cache(mut self, cache: &Arc<impl Cache + 'static>) -> Self {
+        self.options.cache = Some(Arc::clone(cache) as Arc<dyn Cache>);
+        self
+    }
+
     pub(crate) fn try_prepare(&self) -> Result<PreparedJob, PrepareError> {
         let manifest = Manifest::parse(Path::new("test.toml"), &self.text)?;
         self.host.prepare(&manifest, &self.params)
@@ -124,6 +140,25 @@ impl Job {
     /// Runs the job to its end.
     pub(crate) fn run(&self) -> Ran {
         block_on(async { watch(self.start()).await })
+    }
+
+    /// Goes on with a run to its end.
+    pub(crate) fn resume(&self, run: &str) -> Result<Ran, RunError> {
+        block_on(async {
+            let run = self.host.resume(&self.prepare(), run, self.options.clone(), false)?;
+            Ok(watch(run).await)
+        })
+    }
+
+    /// Runs the job to its end, taking from an earlier run what is not selected; without
+    /// selectors, what succeeded.
+    pub(crate) fn rerun(&self, run: &str, steps: &[&str]) -> Result<Ran, RunError> {
+        let steps = steps.iter().map(|&selector| selector.to_owned()).collect();
+        let lineage = Lineage { run: run.to_owned(), steps };
+        block_on(async {
+            let run = self.host.rerun(&self.prepare(), lineage, self.options.clone())?;
+            Ok(watch(run).await)
+        })
     }
 }
 

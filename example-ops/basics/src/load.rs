@@ -28,6 +28,15 @@ pub(crate) fn repeat(count: u64, number: u64, out: &mut Emitter<u64>) -> Result<
     Ok(())
 }
 
+/// Emits so many numbers, each one higher than the one before, from `first` on.
+#[op(output(dynamic))]
+pub(crate) fn successive(count: u64, first: u64, out: &mut Emitter<u64>) -> Result<()> {
+    for key in 0..count {
+        out.emit(key.to_string(), first + key)?;
+    }
+    Ok(())
+}
+
 /// As `trivial`, but emits the bytes instead of returning them.
 #[op(output(required))]
 pub(crate) fn trivial_emit(data: Blob, result: &mut Output<Blob>) -> Result<()> {
@@ -63,6 +72,13 @@ mod tests {
         assert_eq!(testing::definition(OPS, "trivial").inputs[0].schema, None);
         assert_eq!(payload(blob.clone()).data, [1, 0]);
         assert_eq!(trivial(blob.clone()), blob);
+    }
+
+    #[test]
+    fn numbers_follow_each_other() {
+        let outcome = testing::step(OPS, "successive").input("count", 2).input("first", 7).run();
+        let expected = [("0", 7.into()), ("1", 8.into())];
+        assert_eq!(outcome.dynamic("out"), expected);
     }
 
     #[test]

@@ -9,6 +9,22 @@ use crate::job::ScopeId;
 use crate::name::MappingKey;
 
 impl Scheduler {
+    /// Whether what a step does still counts: its frame is there and was not dropped. A report of
+    /// a step that does not count is recorded as `StepCancelled` if it ended, and else not at all.
+    #[must_use]
+    pub fn counts(&self, id: StepId) -> bool {
+        self.frame_of(id).is_some_and(|frame| !frame.discarded)
+    }
+
+    /// Whether the next element of a step, or its success, may drop clones. It is to be applied
+    /// before a report of another step is judged by [`Scheduler::counts`].
+    #[must_use]
+    pub fn may_drop(&self, id: StepId) -> bool {
+        let Some(frame) = self.frame_of(id) else { return false };
+        let mut scopes = self.wiring.nodes[id.node.index()].fan_outs.iter().flatten();
+        scopes.any(|scope| !frame.fan_outs[self.wiring.scopes[scope.index()].slot].stale.is_empty())
+    }
+
     /// Sets aside what the failed attempt emitted, until the next one emits it again.
     pub(super) fn make_stale(&mut self, id: StepId, actions: &mut Vec<Action>) {
         for scope in self.fan_outs_of(id) {
@@ -93,6 +109,11 @@ impl Scheduler {
         alive: Option<FrameIndex>,
         actions: &mut Vec<Action>,
     ) {
+        let nodes = &self.wiring.scopes[scope.index()].inside;
+        if !nodes.is_empty() {
+            let keys = self.frame(frame).keys.join(key.clone()).keys();
+            actions.push(Action::Drop { nodes: nodes.clone(), keys });
+        }
         let fan_out = self.fan_out_mut(frame, scope);
         if let Some(leaving) = fan_out.leaving.get_mut(key) {
             fan_out.live -= u32::from(leaving.next.take().is_some());

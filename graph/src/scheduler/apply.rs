@@ -85,7 +85,7 @@ impl Scheduler {
     /// Says whether the frame of the new element is alive with work that back-pressure waits for.
     fn enter(&mut self, new: NewElement, actions: &mut Vec<Action>) -> bool {
         let (frame, scope) = (new.id.frame, new.scope);
-        let may_retry = self.job.node(new.id.node).policy.retry.max_attempts > 1;
+        let keeps_elements = self.wiring.nodes[new.id.node.index()].keeps_elements;
         let keeps_keys = self.wiring.scopes[scope.index()].keeps_keys;
         let fan_out = self.fan_out_mut(frame, scope);
         let ordinal = fan_out.elements;
@@ -93,7 +93,7 @@ impl Scheduler {
         if keeps_keys {
             fan_out.keys.push(new.key.clone());
         }
-        if may_retry {
+        if keeps_elements {
             fan_out.values.push(new.element.clone());
         }
         match fan_out.stale.remove(&new.key) {
@@ -179,8 +179,11 @@ impl Scheduler {
             }
         }
         self.step_mut(id.frame, id.node).outputs = values;
-        self.cut_rest(id, actions);
-        self.drop_stale(id, actions);
+        // Where elements were lost, what is left is neither a last batch nor not emitted again.
+        if !self.lost {
+            self.cut_rest(id, actions);
+            self.drop_stale(id, actions);
+        }
         self.end(id.frame, id.node, Phase::Succeeded, actions);
     }
 
@@ -225,7 +228,7 @@ impl Scheduler {
     }
 
     /// Takes a step back from the executor; false where it was not there.
-    fn leave(&mut self, id: StepId) -> bool {
+    pub(super) fn leave(&mut self, id: StepId) -> bool {
         let Some(step) = self.step_of(id) else { return false };
         let phase = step.phase;
         if !phase.is_out() {

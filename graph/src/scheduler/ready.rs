@@ -12,6 +12,10 @@ use crate::job::NodeId;
 impl Scheduler {
     pub(super) fn make_ready(&mut self, id: StepId) {
         self.step_mut(id.frame, id.node).phase = Phase::Ready;
+        if self.replay.is_some() {
+            // Nothing is handed out, and the queues are made when the replay is over.
+            return;
+        }
         self.ready[id.node.index()].push_back(id);
         self.ready_nodes.insert(id.node);
     }
@@ -33,11 +37,7 @@ impl Scheduler {
             }) else {
                 continue;
             };
-            self.placed += 1;
-            self.placed_by_node[node.index()] += 1;
-            if let Some(pool) = self.job.node(node).policy.pool {
-                self.placed_by_pool[pool.index()] += 1;
-            }
+            self.enter_place(node);
             let action = if self.step(id.frame, node).phase == Phase::Resumable {
                 self.resume(id)
             } else {
@@ -83,6 +83,14 @@ impl Scheduler {
             credit
         });
         Action::Grant { id, credit }
+    }
+
+    pub(super) fn enter_place(&mut self, node: NodeId) {
+        self.placed += 1;
+        self.placed_by_node[node.index()] += 1;
+        if let Some(pool) = self.job.node(node).policy.pool {
+            self.placed_by_pool[pool.index()] += 1;
+        }
     }
 
     pub(super) fn leave_place(&mut self, node: NodeId) {

@@ -154,6 +154,9 @@ impl Scheduler {
             self.frames.push(Some(frame));
             count(self.frames.len() - 1)
         };
+        if self.replay.is_some() {
+            self.note_made(index);
+        }
         self.open_ways(index, scope);
         for slot in 0..self.wiring.scopes[scope.index()].nodes.len() {
             let node = self.wiring.scopes[scope.index()].nodes[slot];
@@ -200,6 +203,8 @@ impl Scheduler {
         fan_out.closing = closing;
         // What is left of a step that did not succeed is not run.
         fan_out.gathering = None;
+        // No attempt follows that would be compared with them.
+        fan_out.values = Vec::new();
         for slot in 0..self.wiring.scopes[scope.index()].fan_ins.len() {
             let fan_in = self.wiring.scopes[scope.index()].fan_ins[slot];
             self.settle_if_ended(frame, fan_in);
@@ -257,7 +262,6 @@ impl Scheduler {
             return;
         }
         fan_out.ended = true;
-        fan_out.values = Vec::new();
         fan_out.stale.clear();
         if !meets {
             fan_out.keys = Vec::new();
@@ -300,6 +304,9 @@ impl Scheduler {
     fn free_frame(&mut self, frame: FrameIndex, actions: &mut Vec<Action>) {
         let Some(freed) = self.frames[frame as usize].take() else { return };
         self.free.push(frame);
+        if let Some(replay) = self.replay.as_deref_mut() {
+            replay.forget(freed.scope, &freed.keys, frame);
+        }
         let fan_out = self.fan_out_mut(freed.parent, freed.scope);
         fan_out.live -= 1;
         // A frame that was dropped may no longer be known there, or another stand in its place.

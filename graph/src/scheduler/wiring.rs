@@ -5,6 +5,8 @@
 mod eager;
 mod window;
 
+use std::sync::Arc;
+
 use super::Credit;
 use crate::job::{CollectId, Dispatch, Job, NodeId, Origin, OutputRef, ScopeId, Source};
 
@@ -78,6 +80,8 @@ pub(super) struct ScopeWiring {
     pub(super) eager: u32,
     /// Whether all inside can end while the step that yields this scope's parent is running.
     pub(super) eager_in_parent: bool,
+    /// The names of the nodes whose steps stand in a frame of this scope or inside one.
+    pub(super) inside: Vec<Arc<str>>,
     /// Whether the keys of its elements are needed after the elements have ended.
     pub(super) keeps_keys: bool,
     /// The fan-ins of the frame around it that are read inside.
@@ -117,6 +121,8 @@ pub(super) struct NodeWiring {
     pub(super) kept: Vec<bool>,
     /// Whether its steps can end while the step that yields their frame is still running.
     pub(super) eager: bool,
+    /// Whether another attempt may be compared with what a step of it has emitted.
+    pub(super) keeps_elements: bool,
 }
 
 #[derive(Debug)]
@@ -155,15 +161,32 @@ impl Wiring {
                 }
             }
         }
-        for (index, scope) in wiring.scopes.iter_mut().enumerate() {
-            let retried = |output: &OutputRef| job.node(output.node).policy.retry.max_attempts > 1;
-            let retried = yielders(job, scope_id(index)).iter().any(retried);
-            scope.may_meet_again = retried;
-            scope.keeps_keys = retried || !scope.fan_ins.is_empty() || !scope.meets.is_empty();
-        }
+        let by_policy = |node| is_retried(job, node);
+        wiring.keep_elements(job, by_policy);
+        wiring.let_meet_again(job, by_policy);
         wiring.find_eager(job);
         wiring.find_windows(job);
         wiring
+    }
+
+    /// Keeps what the nodes for which `again` holds emit, to be compared with another attempt.
+    pub(super) fn keep_elements(&mut self, job: &Job, again: impl Fn(NodeId) -> bool) {
+        for id in job.node_ids() {
+            self.nodes[id.index()].keeps_elements = again(id);
+        }
+        for (index, scope) in self.scopes.iter_mut().enumerate() {
+            let again = yielders(job, scope_id(index)).iter().any(|output| again(output.node));
+            scope.keeps_keys = again || !scope.fan_ins.is_empty() || !scope.meets.is_empty();
+        }
+    }
+
+    /// Keeps the frames that have met for as long as a part may be emitted anew: by a node for
+    /// which `again` holds.
+    pub(super) fn let_meet_again(&mut self, job: &Job, again: impl Fn(NodeId) -> bool) {
+        for (index, scope) in self.scopes.iter_mut().enumerate() {
+            scope.may_meet_again =
+                yielders(job, scope_id(index)).iter().any(|output| again(output.node));
+        }
     }
 
     /// Gives every node and scope its place in a frame.
@@ -184,6 +207,11 @@ impl Wiring {
             nodes.push(id);
             wired.fan_outs = vec![Vec::new(); node.op.outputs.len()];
             wired.kept = vec![false; node.op.outputs.len()];
+            for (index, scope) in self.scopes.iter_mut().enumerate() {
+                if job.is_around(scope_id(index), node.scope) {
+                    scope.inside.push(node.name.clone());
+                }
+            }
         }
         for (index, scope) in job.scopes.iter().enumerate() {
             let id = scope_id(index);
@@ -326,6 +354,11 @@ impl Wiring {
         }
         Dependency::FanIn(fan_in)
     }
+}
+
+/// Whether a failed attempt at a node's step may be followed by another.
+pub(super) fn is_retried(job: &Job, node: NodeId) -> bool {
+    job.node(node).policy.retry.max_attempts > 1
 }
 
 /// The outputs whose elements make the frames of a scope.

@@ -226,7 +226,8 @@ fn an_element_emitted_after_the_request_leaves_the_run_cancelled() {
     let output = scheduler.job().node(numbers.id.node()).op.outputs[0].name.as_str().into();
     let (key, value) = (MappingKey::new("0").expect("a key"), Value::json_text("0"));
     let emitted = Event::OutputEmitted { step: step.clone(), attempt, output, key, value };
-    let succeeded = Event::StepSucceeded { step, attempt, outputs: Vec::new(), took_us: 0 };
+    let succeeded =
+        Event::StepSucceeded { step, attempt, outputs: Vec::new(), took_us: 0, reused: None };
     scheduler.apply(numbers.id, &emitted, &mut actions);
     scheduler.apply(numbers.id, &succeeded, &mut actions);
     assert_eq!(actions.last(), Some(&Action::Finish { status: RunStatus::Cancelled }));

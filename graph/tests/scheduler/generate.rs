@@ -252,7 +252,7 @@ fn is_fan_out(origin: &Origin) -> bool {
 }
 
 /// What an op of a random job does: decided by the seed, the step, the attempt and the inputs.
-fn behave(wild: Wild, call: &Call<'_>) -> Script {
+pub(crate) fn behave(wild: Wild, call: &Call<'_>) -> Script {
     let inputs = mix_text(&inputs_text(call.inputs));
     let step = mix(&[wild.seed, u64::from(call.node.0), mix_text(&call.step.to_string())]);
     let attempt = u64::from(call.attempt);

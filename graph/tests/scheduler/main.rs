@@ -13,6 +13,7 @@ mod pressure;
 mod properties;
 mod random;
 mod reference;
+mod resume;
 mod scale;
 mod script;
 mod simulator;

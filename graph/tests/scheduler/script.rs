@@ -132,5 +132,5 @@ pub(crate) fn emitted(step: StepKey, output: &str, key: &str) -> Event {
 
 /// The end of a step without static outputs.
 pub(crate) fn succeeded(step: StepKey) -> Event {
-    Event::StepSucceeded { step, attempt: 1, outputs: Vec::new(), took_us: 0 }
+    Event::StepSucceeded { step, attempt: 1, outputs: Vec::new(), took_us: 0, reused: None }
 }

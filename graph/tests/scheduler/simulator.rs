@@ -1,7 +1,9 @@
 //! An executor without a clock: it runs scripts, in an order that a seed chooses, and checks
 //! at every step what the scheduler promises.
 
-use std::collections::{HashMap, VecDeque};
+mod history;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use dynhost_graph::event::{CancelReason, Event, RunStatus};
@@ -12,6 +14,10 @@ use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, Step
 use crate::random::Random;
 use crate::script::{Call, Ops, Script, is_retried};
 use crate::trace::{Outcome, Record, Trace, inputs_text, output_text};
+
+pub(crate) use history::{is_among, started};
+
+use history::History;
 
 /// In what order steps move on.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +78,7 @@ pub(crate) fn bounds(max_concurrency: u32, items: u64) -> Bounds {
 }
 
 /// A step that the executor has.
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 struct Out {
     dispatch: Dispatch,
     script: Script,
@@ -85,6 +92,10 @@ struct Out {
     /// Waits in `emit`, and the scheduler has been told.
     suspended: bool,
     interrupted: bool,
+    /// Has been said to begin.
+    started: bool,
+    /// Has ended; the scheduler may not have been told yet.
+    ended: bool,
 }
 
 struct Run<'a> {
@@ -100,6 +111,9 @@ struct Run<'a> {
     placed: Vec<u32>,
     moves: u64,
     cancelled: bool,
+    /// Steps that have succeeded and count: they never run again.
+    succeeded: BTreeSet<String>,
+    history: Option<History>,
     trace: Trace,
 }
 
@@ -120,6 +134,8 @@ impl<'a> Run<'a> {
             placed: vec![0; simulation.job.nodes.len()],
             moves: 0,
             cancelled: false,
+            succeeded: BTreeSet::new(),
+            history: None,
             trace: Trace::default(),
             simulation,
         }
@@ -127,8 +143,14 @@ impl<'a> Run<'a> {
 
     fn go(&mut self) {
         let mut actions = Vec::new();
+        self.write(history::started);
         self.scheduler.start(&mut actions);
         self.carry_out(actions);
+        self.go_on();
+    }
+
+    /// Goes on to the end.
+    fn go_on(&mut self) {
         while self.trace.status.is_none() {
             if self.simulation.cancel_after == Some(self.moves) && !self.cancelled {
                 self.cancel(CancelReason::Requested);
@@ -149,12 +171,16 @@ impl<'a> Run<'a> {
 
     fn cancel(&mut self, reason: CancelReason) {
         self.cancelled = true;
+        self.write(|| Event::CancelRequested { reason: reason.clone() });
         let mut actions = Vec::new();
         self.scheduler.cancel(reason, &mut actions);
         self.carry_out(actions);
     }
 
     fn make_a_move(&mut self) {
+        if self.receives() {
+            return self.receive();
+        }
         let choices = self.movable.len() + self.delayed.len() + self.notices.len();
         assert!(choices > 0, "stuck: {}", self.dump());
         let mut choice = match self.simulation.order {
@@ -162,21 +188,25 @@ impl<'a> Run<'a> {
             Order::Oldest => 0,
             Order::Newest => self.movable.len().saturating_sub(1),
         };
-        let mut actions = Vec::new();
         if choice < self.movable.len() {
-            let id = self.movable[choice];
-            if self.move_on(id, &mut actions) {
-                self.movable.remove(choice);
+            let id = self.movable.remove(choice).expect("there are so many");
+            if let Some(event) = self.move_on(id) {
+                // It goes on from the same place in the order.
+                if !self.out[&id].ended {
+                    self.movable.insert(choice, id);
+                }
+                self.report(id, event);
             }
-            self.carry_out(actions);
             return;
         }
+        let mut actions = Vec::new();
         choice -= self.movable.len();
         if choice < self.delayed.len() {
             let id = self.delayed.swap_remove(choice);
             self.scheduler.wake(id, &mut actions);
         } else {
             let (id, granted) = self.notices.swap_remove(choice - self.delayed.len());
+            self.receive();
             if let Some(out) = self.out.get_mut(&id)
                 && out.granted == granted
                 && !out.suspended
@@ -201,39 +231,40 @@ impl<'a> Run<'a> {
         format!("{}\n{}", out.collect::<String>(), steps.collect::<String>())
     }
 
-    /// Lets a step emit, wait or end; says whether it has nothing more to do for now.
-    fn move_on(&mut self, id: StepId, actions: &mut Vec<Action>) -> bool {
+    /// Lets a step begin, emit or end, and says what there is to report; nothing where it waits.
+    fn move_on(&mut self, id: StepId) -> Option<Event> {
         let out = self.out.get_mut(&id).expect("a movable step is out");
         let (step, attempt) = (out.dispatch.step.clone(), out.dispatch.attempt);
         if out.interrupted && (out.emitted < out.script.emits.len() || self.random.chance(50)) {
-            self.leave(id, Outcome::Cancelled);
-            self.scheduler.apply(id, &Event::StepCancelled { step, attempt }, actions);
-            return true;
+            out.ended = true;
+            return Some(Event::StepCancelled { step, attempt });
+        }
+        if self.history.is_some() && !out.started {
+            out.started = true;
+            return Some(Event::StepStarted { step, attempt });
         }
         let Some((output, key, value)) = out.script.emits.get(out.emitted).cloned() else {
-            self.finish(id, actions);
-            return true;
+            out.ended = true;
+            return Some(self.end_of(id));
         };
         if out.items <= 0 || out.bytes <= 0 {
             self.notices.push((id, out.granted));
-            return true;
+            return None;
         }
         out.emitted += 1;
         out.items -= 1;
         out.bytes -= i64::try_from(value.data.len()).expect("short values");
         let output = self.simulation.job.node(id.node()).op.outputs[output as usize].name.as_str();
-        let event = Event::OutputEmitted {
+        Some(Event::OutputEmitted {
             step,
             attempt,
             output: output.into(),
             key: MappingKey::new(&key).expect("keys in tests are good"),
             value,
-        };
-        self.scheduler.apply(id, &event, actions);
-        false
+        })
     }
 
-    fn finish(&mut self, id: StepId, actions: &mut Vec<Action>) {
+    fn end_of(&self, id: StepId) -> Event {
         let out = &self.out[&id];
         let (step, attempt) = (out.dispatch.step.clone(), out.dispatch.attempt);
         let Some(failure) = out.script.fails.clone() else {
@@ -242,23 +273,38 @@ impl<'a> Run<'a> {
                 (op.outputs[*output as usize].name.as_str().into(), Clone::clone(value))
             };
             let outputs = out.script.gives.iter().map(given).collect();
-            if self.simulation.record {
-                self.trace.ended.push(step.to_string());
-            }
-            self.leave(id, Outcome::Succeeded);
-            let event = Event::StepSucceeded { step, attempt, outputs, took_us: 0 };
-            return self.scheduler.apply(id, &event, actions);
+            return Event::StepSucceeded { step, attempt, outputs, took_us: 0, reused: None };
         };
         let retried = is_retried(&self.simulation.job, id.node(), &failure, attempt);
-        self.leave(id, if retried { Outcome::Begun } else { Outcome::Failed });
         let retry_in_ms = retried.then_some(1);
-        let event = Event::StepFailed { step, attempt, failure, retry_in_ms, took_us: 0 };
-        self.scheduler.apply(id, &event, actions);
+        Event::StepFailed { step, attempt, failure, retry_in_ms, took_us: 0 }
+    }
+
+    /// Applies an event of a step.
+    fn take(&mut self, id: StepId, event: &Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::StepSucceeded { step, .. } => {
+                if self.simulation.record {
+                    self.trace.ended.push(step.to_string());
+                    if self.scheduler.counts(id) {
+                        self.succeeded.insert(step.to_string());
+                    }
+                }
+                self.leave(id, Outcome::Succeeded);
+            }
+            Event::StepFailed { retry_in_ms: None, .. } => self.leave(id, Outcome::Failed),
+            Event::StepFailed { .. } => self.leave(id, Outcome::Begun),
+            Event::StepCancelled { .. } => self.leave(id, Outcome::Cancelled),
+            _ => {}
+        }
+        self.scheduler.apply(id, event, actions);
     }
 
     /// Takes a step back; what it did counts unless the scheduler had it interrupted alone.
     fn leave(&mut self, id: StepId, outcome: Outcome) {
         let out = self.out.remove(&id).expect("a step that ends is out");
+        // An executor says this before it says that the attempt has ended.
+        self.notices.retain(|(other, _)| *other != id);
         if !out.suspended {
             self.placed[id.node().index()] -= 1;
         }
@@ -285,10 +331,12 @@ impl<'a> Run<'a> {
         let limited = |node: &dynhost_graph::job::Node| {
             node.policy.max_concurrency.is_some() || node.policy.pool.is_some()
         };
-        let deeper_first = !self.simulation.job.nodes.iter().any(limited);
-        let mut last = None;
+        // Of one event, that is.
+        let deeper_first = self.history.is_none() && !self.simulation.job.nodes.iter().any(limited);
+        let (mut last, mut abort) = (None, None);
         for action in actions {
             assert!(self.trace.status.is_none(), "{action:?} after the end");
+            self.write_action(&action);
             match action {
                 Action::Run(dispatch) => {
                     let node = dispatch.id.node();
@@ -303,6 +351,9 @@ impl<'a> Run<'a> {
                 }
                 Action::Skip { step, reason } => self.not_run(&step, Outcome::Skipped(reason)),
                 Action::Fail { step, .. } => self.not_run(&step, Outcome::Failed),
+                Action::Drop { nodes, keys } => {
+                    history::drop_clones(&mut self.succeeded, &nodes, &keys);
+                }
                 Action::Interrupt { id } => self.interrupt(id),
                 Action::InterruptAll => {
                     let ids: Vec<StepId> = self.out.keys().copied().collect();
@@ -312,12 +363,17 @@ impl<'a> Run<'a> {
                         self.interrupt(id);
                     }
                 }
-                Action::Abort { reason } => self.cancel(reason),
+                Action::Abort { reason } => abort = Some(reason),
                 Action::Finish { status } => self.trace.status = Some(status),
                 other => panic!("what is {other:?}"),
             }
         }
         self.check_places();
+        if let Some(reason) = abort
+            && self.trace.status.is_none()
+        {
+            self.cancel(reason);
+        }
         if let Some(RunStatus::Cancelled) = self.trace.status {
             assert!(self.cancelled, "cancelled by nobody");
         }
@@ -333,7 +389,12 @@ impl<'a> Run<'a> {
         assert!(!self.cancelled, "{} begins after the cancel", dispatch.step);
         let same = |out: &Out| out.dispatch.step == dispatch.step;
         assert!(!self.out.values().any(same), "{} runs twice at once", dispatch.step);
-        let before = self.attempts.insert(id, attempt).unwrap_or(0);
+        assert!(
+            !self.succeeded.contains(&dispatch.step.to_string()),
+            "{} has succeeded and runs again",
+            dispatch.step
+        );
+        let before = self.attempts.insert(id, attempt).unwrap_or(attempt - 1);
         assert_eq!(attempt, before + 1, "attempts at {}", dispatch.step);
         let op = &self.simulation.job.node(id.node()).op;
         let (step, inputs) = (&dispatch.step, &dispatch.inputs);
@@ -357,6 +418,8 @@ impl<'a> Run<'a> {
             window: credit,
             suspended: false,
             interrupted: false,
+            started: false,
+            ended: false,
             dispatch,
         };
         assert!(self.out.insert(id, out).is_none(), "runs twice at once");
@@ -364,7 +427,11 @@ impl<'a> Run<'a> {
     }
 
     fn grant(&mut self, id: StepId, credit: Credit) {
-        let Some(out) = self.out.get_mut(&id) else { panic!("a grant for a step that is not out") };
+        let Some(out) = self.out.get_mut(&id) else {
+            assert!(self.history.is_some(), "a grant for a step that is not out");
+            // It has ended by a report that was taken together with the one that brought the grant.
+            return;
+        };
         let window = out.window;
         out.items += i64::try_from(credit.items).expect("windows in tests are small");
         out.bytes += i64::try_from(credit.bytes).expect("windows in tests are small");
@@ -376,7 +443,7 @@ impl<'a> Run<'a> {
             out.suspended = false;
             self.placed[id.node().index()] += 1;
         }
-        if !self.movable.contains(&id) {
+        if !out.ended && !self.movable.contains(&id) {
             self.movable.push_back(id);
         }
     }
@@ -384,7 +451,7 @@ impl<'a> Run<'a> {
     fn interrupt(&mut self, id: StepId) {
         if let Some(out) = self.out.get_mut(&id) {
             out.interrupted = true;
-            if !self.movable.contains(&id) {
+            if !out.ended && !self.movable.contains(&id) {
                 self.movable.push_back(id);
             }
         }

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use dynhost::graph::event::Level;
 use serde_json::json;
 
-use crate::command::{build, call, graph, inspect, run, validate};
+use crate::command::{build, call, explain, graph, inspect, rerun, resume, run, runs, validate};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -22,6 +22,8 @@ Exit codes:
   130  interrupted
 
 Files:
+  .dynhost beside a manifest keeps its runs and earlier successes (DYNHOST_STATE_DIR or
+  --state-dir name another folder); `dynhost runs prune` makes it smaller.
   $XDG_CACHE_HOME/dynhost/code (or ~/.cache/dynhost/code) keeps compiled code between runs;
   it can be deleted at any time.";
 
@@ -63,6 +65,10 @@ enum When {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    Resume(resume::ResumeArgs),
+    Rerun(rerun::RerunArgs),
+    Runs(runs::RunsArgs),
+    Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
     Call(call::CallArgs),

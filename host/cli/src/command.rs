@@ -1,13 +1,22 @@
 //! The commands, one file each, and what they share.
 
+mod begun;
 pub(crate) mod build;
 pub(crate) mod call;
-pub(crate) mod drive;
+mod drive;
+mod ending;
+pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod inspect;
-pub(crate) mod params;
+mod keep;
+mod params;
+mod quantity;
+pub(crate) mod rerun;
+pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod runs;
 mod shell;
+pub(crate) mod state;
 pub(crate) mod validate;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +32,10 @@ use crate::report::Console;
 pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
     match command {
         Command::Run(arguments) => run::execute(&arguments, console),
+        Command::Resume(arguments) => resume::execute(&arguments, console),
+        Command::Rerun(arguments) => rerun::execute(&arguments, console),
+        Command::Runs(arguments) => runs::execute(&arguments, console),
+        Command::Explain(arguments) => explain::execute(&arguments, console),
         Command::Validate(arguments) => validate::execute(&arguments, console),
         Command::Inspect(arguments) => inspect::execute(&arguments, console),
         Command::Call(arguments) => call::execute(&arguments, console),

@@ -1,7 +1,8 @@
 //! Why a command did not do what it was asked to, on its way to the exit code.
 
 use dynhost::graph::manifest::{Manifest, ManifestError};
-use dynhost::{ComponentError, HostError, PrepareError, RunError};
+use dynhost::store::{StoreError, StoreErrorKind};
+use dynhost::{Change, ComponentError, HostError, PrepareError, RunError};
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -24,8 +25,17 @@ pub(crate) enum Error {
         /// What to do.
         help: Option<String>,
     },
+    /// The history of runs cannot be kept or read.
+    Store(StoreError),
+    /// What a run was begun with has changed.
+    Changed(Vec<Change>),
     /// The run could not be brought to its end.
-    Run(RunError),
+    Run {
+        /// Why.
+        error: RunError,
+        /// What to do.
+        help: Option<String>,
+    },
 }
 
 impl Error {
@@ -69,17 +79,21 @@ impl Error {
             Self::Manifest(_) => "manifest",
             Self::Components(..) => "component",
             Self::Failed { .. } => "failed",
-            Self::Run(_) => "run",
+            Self::Store(_) => "store",
+            Self::Changed(_) => "changed",
+            Self::Run { .. } => "run",
         }
     }
 
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Manifest(_) => 2,
+            Self::Usage { .. } | Self::Manifest(_) | Self::Changed(_) => 2,
+            // It was named wrongly.
+            Self::Store(error) if error.kind() == StoreErrorKind::Unknown => 2,
             Self::Components(..) => 3,
-            Self::Run(RunError::Lost(_)) => crate::bug::EXIT_CODE,
-            Self::Failed { .. } | Self::Run(_) => 1,
+            Self::Run { error: RunError::Lost(_), .. } => crate::bug::EXIT_CODE,
+            Self::Failed { .. } | Self::Store(_) | Self::Run { .. } => 1,
         }
     }
 }
@@ -92,7 +106,27 @@ impl From<ComponentError> for Error {
 
 impl From<RunError> for Error {
     fn from(error: RunError) -> Self {
-        Self::Run(error)
+        match error {
+            RunError::Store(error) => Self::Store(error),
+            RunError::Changed(changes) => Self::Changed(changes),
+            RunError::Select(error) => {
+                let help = error.help();
+                Self::usage(error.to_string()).with_help(help)
+            }
+            RunError::Ended { ref run, .. } => {
+                let help = format!(
+                    "`dynhost rerun {run} --from-failure` or `--steps SELECTOR` runs a part of it again, in a new run"
+                );
+                Self::usage(error.to_string()).with_help(help)
+            }
+            error => Self::Run { error, help: None },
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 

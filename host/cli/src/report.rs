@@ -1,17 +1,23 @@
 //! What happened, in words, in JSON and in pictures. Pure readers: nothing here decides anything.
 
+mod changes;
 pub(crate) mod diagnosis;
 pub(crate) mod drawing;
 pub(crate) mod failures;
 pub(crate) mod json;
 pub(crate) mod live;
+pub(crate) mod narrator;
 pub(crate) mod outputs;
+pub(crate) mod past;
 pub(crate) mod progress;
 pub(crate) mod schema;
+pub(crate) mod summary;
+pub(crate) mod table;
 pub(crate) mod tally;
+pub(crate) mod time;
 pub(crate) mod words;
 
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Stdout, Write};
 
 use serde::Serialize;
 
@@ -58,6 +64,18 @@ impl Console {
         }
     }
 
+    /// Many lines on stdout, one after the other.
+    pub(crate) fn lines(self) -> Lines {
+        Lines(BufWriter::new(std::io::stdout()))
+    }
+
+    /// What is written for the eye goes to stdout here: with colours only where that is a terminal.
+    pub(crate) fn color_like_stdout(self) {
+        if !console::Term::stdout().is_term() {
+            console::set_colors_enabled_stderr(false);
+        }
+    }
+
     /// Writes a line for the eye to stderr.
     pub(crate) fn say(self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
@@ -70,6 +88,39 @@ impl Console {
             let _ = self.print_json(&diagnosis::to_json(error));
         }
         error.exit_code()
+    }
+}
+
+/// Lines on their way to stdout.
+#[derive(Debug)]
+pub(crate) struct Lines(BufWriter<Stdout>);
+
+impl Lines {
+    /// Writes a line; false where the reader has seen enough.
+    pub(crate) fn text(&mut self, line: &str) -> Result<bool, Error> {
+        unless_enough(writeln!(self.0, "{line}"))
+    }
+
+    /// Writes an object as a line; false where the reader has seen enough.
+    pub(crate) fn json(&mut self, object: &impl Serialize) -> Result<bool, Error> {
+        let written = serde_json::to_writer(&mut self.0, object).map_err(std::io::Error::from);
+        unless_enough(written.and_then(|()| self.0.write_all(b"\n")))
+    }
+
+    /// Writes what has not been written yet.
+    pub(crate) fn end(mut self) -> Result<(), Error> {
+        unless_enough(self.0.flush()).map(drop)
+    }
+}
+
+/// Whether what was written was wanted; a reader that has seen enough is no failure.
+fn unless_enough(written: std::io::Result<()>) -> Result<bool, Error> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
+            Err(Error::failed(format!("the result cannot be written to stdout: {error}")))
+        }
     }
 }
 

@@ -106,7 +106,8 @@ impl Session for LocalSession {
 impl LocalSession {
     fn report_cancelled(&self, tasks: Vec<Task>) {
         for task in tasks {
-            let what = ReportKind::Ended { outcome: Outcome::Cancelled, took: Duration::ZERO };
+            let (outcome, took) = (Outcome::Cancelled, Duration::ZERO);
+            let what = ReportKind::Ended { outcome, took, attempt: None };
             let report = Report { id: task.id, attempt: task.attempt.number, what };
             self.run.inbox.push([report], Instant::now());
         }
@@ -184,7 +185,10 @@ async fn attempt(run: Arc<RunState>, task: Task, started: Instant) -> Instant {
     let begun = Arc::new(Begun::default());
     let outcome = bounded(&run, &task, &begun).await;
     let now = Instant::now();
-    let what = ReportKind::Ended { outcome, took: now - started };
+    let took = now - started;
+    let handed_back = task.spec.handed_back_after.is_some_and(|least| took >= least);
+    let attempt = handed_back.then(|| Arc::clone(&task.attempt));
+    let what = ReportKind::Ended { outcome, took, attempt };
     let (id, attempt) = (task.id, task.attempt.number);
     let begun = begun.report(id, attempt);
     run.inbox.push(begun.chain([Report { id, attempt, what }]), now);

@@ -6,7 +6,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::gate::{Checked, Offer, Refusal};
-use super::{State, wasi};
+use super::{Asked, State, wasi};
 use crate::wit::{
     CollectedMarker, ElementIn, EmitError, INPUTS, LevelOut, OUTPUTS, OutputInPlace, STEP, TYPES,
 };
@@ -129,16 +129,22 @@ type Store<'a> = StoreContextMut<'a, State>;
 fn step(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut step = linker.instance(STEP)?;
     step.func_wrap("run-id", |store: Store<'_>, (): ()| {
+        store.data().attempt.asked.note(Asked::RUN);
         Ok((store.data().attempt.settings.run.to_string(),))
     })?;
     step.func_wrap("step-key", |store: Store<'_>, (): ()| {
+        store.data().attempt.asked.note(Asked::STEP);
         Ok((store.data().attempt.step.to_string(),))
     })?;
     step.func_wrap("mapping-keys", |store: Store<'_>, (): ()| {
+        store.data().attempt.asked.note(Asked::STEP);
         let keys = store.data().attempt.step.keys.keys();
         Ok((keys.iter().map(ToString::to_string).collect::<Vec<String>>(),))
     })?;
-    step.func_wrap("attempt", |store: Store<'_>, (): ()| Ok((store.data().attempt.number,)))?;
+    step.func_wrap("attempt", |store: Store<'_>, (): ()| {
+        store.data().attempt.asked.note(Asked::STEP);
+        Ok((store.data().attempt.number,))
+    })?;
     step.func_wrap("config", |store: Store<'_>, (): ()| {
         Ok((store.data().attempt.settings.config.to_string(),))
     })?;

@@ -1,10 +1,13 @@
 //! What is said of an attempt at a step while it runs, and how it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dynhost_graph::event::{Failure, Level};
 use dynhost_graph::name::MappingKey;
 use dynhost_graph::value::Value;
+
+use super::Attempt;
 
 /// The kinds of report. Each attempt gives `Started`, then any number of others, then `Ended`
 /// once; one that is interrupted before it began gives `Ended` alone.
@@ -48,6 +51,8 @@ pub enum ReportKind {
         outcome: Outcome,
         /// How long it took.
         took: Duration,
+        /// What was run, where it took so long that what it gave may be worth keeping.
+        attempt: Option<Arc<Attempt>>,
     },
 }
 

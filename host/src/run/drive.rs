@@ -2,25 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use dynhost_graph::event::{CancelReason, EVENT_VERSION, Event, Recorded, RunStatus};
-use dynhost_graph::job::{Job, Node};
+use dynhost_graph::event::{
+    CancelReason, EVENT_VERSION, Event, Lineage, OutputValue, RunSettings, RunStatus,
+};
+use dynhost_graph::job::Job;
 use dynhost_graph::name::StepKey;
 use dynhost_graph::retry::retry_delay;
-use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, StepId};
+use dynhost_graph::scheduler::{
+    Action, Bounds, Credit, Dispatch, JobOutputValue, Scheduler, StepId,
+};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::{Batch, MAX_CONCURRENCY, RunError, RunOptions, RunResult, StepCounts, StepFailure};
-use crate::component::Component;
-use crate::executor::{
-    Attempt, Inbox, Outcome, Report, ReportKind, Serving, Session, Settings, StepSpec, Task,
-};
+use super::fingerprint::fingerprints;
+use super::journal::{Journal, now_us};
+use super::parent::Parent;
+use super::playback::{Playbacks, Played};
+use super::restore::Restored;
+use super::reuse::{Reuse, is_pure};
+use super::tally::Tally;
+use super::{Batch, MAX_CONCURRENCY, RunError, RunOptions, RunResult, spec, with_options};
+use crate::executor::{Asked, Attempt, Inbox, Outcome, Report, ReportKind, Serving};
+use crate::executor::{Session, StepSpec, Task};
 use crate::host::Host;
-use crate::instance::StepLimits;
 use crate::prepare::PreparedJob;
-use crate::store::RunStore;
 
 /// Steps that the executor is handed beyond those that may run, so that no worker waits for
 /// the loop between two small steps.
@@ -34,26 +41,34 @@ fn window(max_concurrency: u32) -> Credit {
     Credit { items: (128 * steps).max(256), bytes: (8 << 20) * (steps + 1) }
 }
 
-/// What an event is applied as.
+/// What a report is applied as.
 enum Applied {
-    Event(StepId),
+    /// As an event, with the attempt where it may be worth keeping what it gave.
+    Event(StepId, Option<Arc<Attempt>>),
     /// No event: the step waits in `emit`.
     Suspended(StepId, u64),
 }
 
+/// How a run comes to its first step.
+enum Beginning {
+    Fresh(Event),
+    /// It goes on: what is to be recorded first, and why it is to be cancelled at once.
+    Resumed(Vec<Event>, Option<CancelReason>),
+}
+
 pub(super) struct Driver {
-    id: String,
+    journal: Journal,
     scheduler: Scheduler,
     session: Box<dyn Session>,
     inbox: Arc<Inbox>,
     specs: Vec<Arc<StepSpec>>,
-    store: Arc<dyn RunStore>,
-    watcher: Option<mpsc::UnboundedSender<Batch>>,
+    reuse: Reuse,
+    playbacks: Playbacks,
     timers: BTreeMap<(Instant, u64), StepId>,
     timers_set: u64,
     actions: Vec<Action>,
-    steps: StepCounts,
-    failures: Vec<StepFailure>,
+    tally: Tally,
+    beginning: Option<Beginning>,
     cancelling: bool,
     finished: Option<RunStatus>,
     /// The workers live as long as the run needs them, whoever drops their handle on the host.
@@ -61,233 +76,384 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(
+    /// A new run.
+    pub(super) fn start(
         host: &Host,
         prepared: &PreparedJob,
         options: RunOptions,
-        id: String,
         watcher: Option<mpsc::UnboundedSender<Batch>>,
     ) -> Self {
-        let job = &prepared.job;
-        let wanted = options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers());
-        let max_concurrency = wanted.clamp(1, MAX_CONCURRENCY);
+        let job = with_options(&prepared.job, &options);
+        let (settings, bounds) = (settings(&options), bounds(host, &job, &options));
+        let scheduler = Scheduler::new(job, bounds);
+        let mut driver = Self::new(host, prepared, options, (scheduler, None), watcher);
+        let started = started(driver.run(), prepared, settings, None);
+        driver.beginning = Some(Beginning::Fresh(started));
+        driver
+    }
+
+    /// A new run that takes over what another gave.
+    pub(super) fn rerun(
+        host: &Host,
+        prepared: &PreparedJob,
+        options: RunOptions,
+        (watcher, lineage): (Option<mpsc::UnboundedSender<Batch>>, Lineage),
+    ) -> Result<Self, RunError> {
+        let job = with_options(&prepared.job, &options);
+        let (settings, bounds) = (settings(&options), bounds(host, &job, &options));
+        let parent = Parent::read(&*options.store, &job, &lineage)?;
+        let scheduler = Scheduler::new(job, bounds);
+        let mut driver = Self::new(host, prepared, options, (scheduler, Some(parent)), watcher);
+        let started = started(driver.run(), prepared, settings, Some(lineage));
+        driver.beginning = Some(Beginning::Fresh(started));
+        Ok(driver)
+    }
+
+    /// A run that goes on.
+    pub(super) fn resume(
+        host: &Host,
+        prepared: &PreparedJob,
+        options: RunOptions,
+        (watcher, accept_changes): (mpsc::UnboundedSender<Batch>, bool),
+    ) -> Result<Self, RunError> {
+        let job = with_options(&prepared.job, &options);
+        let bounds = bounds(host, &job, &options);
+        let run = options.id.clone().unwrap_or_default();
+        let restored = Restored::read(&*options.store, &run, prepared, (&job, bounds))?;
+        if !restored.changes.is_empty() && !accept_changes {
+            return Err(RunError::Changed(restored.changes));
+        }
+        let manifest =
+            if restored.changes.is_empty() { None } else { prepared.manifest.as_deref() };
+        let components = component_digests(prepared);
+        let (nodes, manifest) = (fingerprints(&job), manifest.cloned());
+        let mut events = vec![Event::RunResumed { components, nodes, manifest }];
+        events.extend(restored.owed);
+        let scheduler = (restored.scheduler, None);
+        let mut driver = Self::new(host, prepared, options, scheduler, Some(watcher));
+        driver.tally = restored.tally;
+        let now = now_us();
+        for (id, due_us) in restored.delayed {
+            driver.wake_later(id, Duration::from_micros(due_us.saturating_sub(now)));
+        }
+        driver.beginning = Some(Beginning::Resumed(events, restored.abort));
+        Ok(driver)
+    }
+
+    fn new(
+        host: &Host,
+        prepared: &PreparedJob,
+        options: RunOptions,
+        (scheduler, parent): (Scheduler, Option<Parent>),
+        watcher: Option<mpsc::UnboundedSender<Batch>>,
+    ) -> Self {
+        let job = Arc::clone(scheduler.job());
         let inbox = Arc::new(Inbox::default());
         let ranks = u32::try_from(job.nodes.len()).unwrap_or(u32::MAX);
+        let max_concurrency = bounds(host, &job, &options).max_concurrency;
         let serving = Serving { max_concurrency, ranks, inbox: Arc::clone(&inbox) };
         let session = host.executor().open(serving);
-        let run: Arc<str> = id.as_str().into();
-        let specs = job.nodes.iter().zip(0..);
-        let specs = specs
-            .map(|(node, rank)| Arc::new(spec(host, &run, node, &prepared.components, rank)))
-            .collect();
-        let bounds =
-            Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: window(max_concurrency) };
+        let run: Arc<str> = options.id.unwrap_or_else(super::new_run_id).into();
+        let reuse = Reuse::new(&job, &prepared.components, parent, options.cache);
         Self {
             _host: host.clone(),
-            id,
-            scheduler: Scheduler::new(Arc::clone(job), bounds),
+            specs: spec::specs(host, &run, prepared, &reuse),
+            journal: Journal::new(run, options.store, watcher),
+            scheduler,
             session,
             inbox,
-            specs,
-            store: options.store,
-            watcher,
+            reuse,
+            playbacks: Playbacks::default(),
             timers: BTreeMap::new(),
             timers_set: 0,
             actions: Vec::new(),
-            steps: StepCounts::default(),
-            failures: Vec::new(),
+            tally: Tally::default(),
+            beginning: None,
             cancelling: false,
             finished: None,
         }
     }
 
+    pub(super) fn run(&self) -> &Arc<str> {
+        self.journal.run()
+    }
+
     /// Runs the job to its end.
     pub(super) async fn drive(mut self, cancel: Arc<Notify>) -> Result<RunResult, RunError> {
-        self.record(vec![started(&self.id, self.scheduler.job())])?;
-        self.scheduler.start(&mut self.actions);
-        self.act()?;
+        self.reuse.open(self.scheduler.job())?;
+        self.begin();
         let mut reports = Vec::new();
         let inbox = Arc::clone(&self.inbox);
         while self.finished.is_none() {
+            self.journal.settle()?;
             let due = self.timers.keys().next().map(|(at, _)| *at);
+            let (waits, is_behind) = (self.journal.waits(), self.journal.is_behind());
             tokio::select! {
-                () = inbox.receive(&mut reports) => self.take(&mut reports)?,
-                () = cancel.notified() => self.cancel(CancelReason::Requested)?,
+                () = inbox.receive(&mut reports), if !is_behind => self.take(&mut reports),
+                kept = self.journal.kept(), if waits => kept?,
+                () = cancel.notified() => self.cancel(CancelReason::Requested),
                 () = sleep_until(due) => self.wake(),
             }
-            self.act()?;
+            self.act();
+        }
+        while self.journal.waits() {
+            self.journal.kept().await?;
         }
         Ok(self.result())
     }
 
-    /// Keeps events, then shows them to the watcher.
-    fn record(&mut self, events: Vec<Event>) -> Result<Batch, RunError> {
-        let at_us = now_us();
-        let recorded = events.into_iter().map(|event| Recorded { at_us, event }).collect();
-        let recorded: Batch = Arc::new(recorded);
-        if recorded.is_empty() {
-            return Ok(recorded);
+    fn begin(&mut self) {
+        match self.beginning.take() {
+            Some(Beginning::Fresh(started)) => {
+                self.journal.record(vec![started]);
+                self.scheduler.start(&mut self.actions);
+            }
+            Some(Beginning::Resumed(events, abort)) => {
+                for event in &events {
+                    self.tally.count(event);
+                }
+                self.journal.record(events);
+                self.scheduler.go_live(&mut self.actions);
+                self.act();
+                if let Some(reason) = abort {
+                    self.cancel(reason);
+                }
+            }
+            None => {}
         }
-        self.store.append(&self.id, &recorded)?;
-        if let Some(watcher) = &self.watcher
-            && watcher.send(Arc::clone(&recorded)).is_err()
-        {
-            self.watcher = None;
-        }
-        Ok(recorded)
+        self.act();
     }
 
     /// Turns reports into events and applies them.
-    fn take(&mut self, reports: &mut Vec<Report>) -> Result<(), RunError> {
+    fn take(&mut self, reports: &mut Vec<Report>) {
         let mut events = Vec::with_capacity(reports.len());
         let mut applied = Vec::with_capacity(reports.len());
         for report in reports.drain(..) {
-            let id = report.id;
-            if let ReportKind::Suspended { granted } = report.what {
-                applied.push(Applied::Suspended(id, granted));
-            } else if let Some(event) = self.event(report) {
-                events.push(event);
-                applied.push(Applied::Event(id));
+            // What follows such a report may be of a step that it drops, and is judged after it.
+            let may_drop = self.scheduler.may_drop(report.id);
+            if may_drop {
+                self.apply(&mut events, &mut applied);
+            }
+            self.read(report, &mut events, &mut applied);
+            if may_drop {
+                self.apply(&mut events, &mut applied);
             }
         }
-        let recorded = self.record(events)?;
-        let mut events = recorded.iter();
-        for applied in applied {
+        self.apply(&mut events, &mut applied);
+    }
+
+    fn read(&self, report: Report, events: &mut Vec<Event>, applied: &mut Vec<Applied>) {
+        let Report { id, attempt, what } = report;
+        if let ReportKind::Suspended { granted } = what {
+            applied.push(Applied::Suspended(id, granted));
+            return;
+        }
+        let Some(step) = self.scheduler.key(id) else { return };
+        let (event, handed_back) = match what {
+            ReportKind::Ended { attempt: handed_back, outcome, took } => {
+                // What a dropped step gave is nothing that a resumed run may take for what
+                // the step of the same name that follows it gave.
+                let outcome = if self.scheduler.counts(id) { outcome } else { Outcome::Cancelled };
+                (self.ended(id, (step, attempt), (outcome, took)), handed_back)
+            }
+            what => match self.under_way(id, (step, attempt), what) {
+                Some(event) => (event, None),
+                None => return,
+            },
+        };
+        events.push(event);
+        applied.push(Applied::Event(id, handed_back));
+    }
+
+    /// Records events and applies them.
+    fn apply(&mut self, events: &mut Vec<Event>, applied: &mut Vec<Applied>) {
+        let recorded = self.journal.record(std::mem::take(events));
+        let mut recorded = recorded.iter();
+        for applied in applied.drain(..) {
             match applied {
                 Applied::Suspended(id, granted) => {
                     self.scheduler.suspended(id, granted, &mut self.actions);
                 }
-                Applied::Event(id) => {
-                    if let Some(recorded) = events.next() {
-                        self.count(&recorded.event);
+                Applied::Event(id, attempt) => {
+                    if let Some(recorded) = recorded.next() {
+                        self.tally.count(&recorded.event);
+                        self.keep(id, &recorded.event, attempt.as_deref());
                         self.scheduler.apply(id, &recorded.event, &mut self.actions);
                     }
                 }
             }
         }
-        Ok(())
     }
 
-    fn event(&self, report: Report) -> Option<Event> {
-        let Report { id, attempt, what } = report;
-        let step = self.scheduler.key(id)?;
-        let op = &self.scheduler.job().node(id.node()).op;
-        let name = |output: u32| op.outputs[output as usize].name.as_str().into();
-        Some(match what {
-            ReportKind::Started => Event::StepStarted { step, attempt },
-            ReportKind::Emitted { output, key, value } => {
-                Event::OutputEmitted { step, attempt, output: name(output), key, value }
+    /// Notes what a step gave, for the cache.
+    fn keep(&mut self, id: StepId, event: &Event, attempt: Option<&Attempt>) {
+        match event {
+            Event::OutputEmitted { output, key, value, .. } => {
+                self.reuse.emitted(id, output, key, value);
             }
-            ReportKind::Suspended { .. } => return None,
+            Event::StepSucceeded { step, outputs, took_us, .. } => {
+                let took = Duration::from_micros(*took_us);
+                self.reuse.succeeded((id, step), outputs, took, attempt);
+            }
+            Event::StepFailed { .. } | Event::StepCancelled { .. } => self.reuse.forget(id),
+            _ => {}
+        }
+    }
+
+    fn output_name(&self, id: StepId, output: u32) -> Arc<str> {
+        let op = &self.scheduler.job().node(id.node()).op;
+        op.outputs[output as usize].name.as_str().into()
+    }
+
+    fn under_way(
+        &self,
+        id: StepId,
+        (step, attempt): (StepKey, u32),
+        what: ReportKind,
+    ) -> Option<Event> {
+        Some(match what {
+            ReportKind::Started if self.scheduler.counts(id) => {
+                Event::StepStarted { step, attempt }
+            }
+            ReportKind::Emitted { output, key, value } if self.scheduler.counts(id) => {
+                let output = self.output_name(id, output);
+                Event::OutputEmitted { step, attempt, output, key, value }
+            }
             ReportKind::Logged { level, message, fields } => {
                 Event::LogWritten { step, attempt, level, message, fields }
             }
             ReportKind::Progressed { done, total } => {
                 Event::ProgressMade { step, attempt, done, total }
             }
-            ReportKind::Ended { outcome, took } => {
-                let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                match outcome {
-                    Outcome::Succeeded(outputs) => {
-                        let outputs =
-                            outputs.into_iter().map(|(output, value)| (name(output), value));
-                        let outputs = outputs.collect();
-                        Event::StepSucceeded { step, attempt, outputs, took_us }
-                    }
-                    Outcome::Cancelled => Event::StepCancelled { step, attempt },
-                    Outcome::Failed(failure) => {
-                        let node = self.scheduler.job().node(id.node());
-                        let pure = is_pure(node, &self.specs[id.node().index()].component);
-                        let policy = &node.policy.retry;
-                        let retry_in_ms =
-                            retry_delay(policy, &failure, attempt, pure, fastrand::f64());
-                        Event::StepFailed { step, attempt, failure, retry_in_ms, took_us }
-                    }
-                }
-            }
+            _ => return None,
         })
     }
 
-    fn count(&mut self, event: &Event) {
-        match event {
-            Event::StepSucceeded { .. } => self.steps.succeeded += 1,
-            Event::StepCancelled { .. } => self.steps.cancelled += 1,
-            Event::StepFailed { step, attempt, failure, retry_in_ms: None, .. } => {
-                self.steps.failed += 1;
-                self.failures.push(StepFailure {
-                    step: step.clone(),
-                    attempts: *attempt,
-                    failure: failure.clone(),
-                });
+    fn ended(
+        &self,
+        id: StepId,
+        (step, attempt): (StepKey, u32),
+        (outcome, took): (Outcome, Duration),
+    ) -> Event {
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        match outcome {
+            Outcome::Succeeded(outputs) => {
+                let outputs = outputs.into_iter();
+                let outputs = outputs.map(|(output, value)| (self.output_name(id, output), value));
+                let outputs = outputs.collect();
+                Event::StepSucceeded { step, attempt, outputs, took_us, reused: None }
             }
-            _ => {}
+            Outcome::Cancelled => Event::StepCancelled { step, attempt },
+            Outcome::Failed(failure) => {
+                let node = self.scheduler.job().node(id.node());
+                let pure = is_pure(node, &self.specs[id.node().index()].component);
+                let policy = &node.policy.retry;
+                let retry_in_ms = retry_delay(policy, &failure, attempt, pure, fastrand::f64());
+                Event::StepFailed { step, attempt, failure, retry_in_ms, took_us }
+            }
         }
     }
 
     /// Does what the scheduler says.
-    fn act(&mut self) -> Result<(), RunError> {
+    fn act(&mut self) {
         while !self.actions.is_empty() {
             let mut tasks = Vec::new();
             let mut events = Vec::new();
             let mut abort = None;
+            // Steps that are played back and may go on, and those that are interrupted.
+            let (mut playing, mut interrupted) = (Vec::new(), Vec::new());
             for action in std::mem::take(&mut self.actions) {
                 match action {
-                    Action::Run(dispatch) => tasks.push(self.task(dispatch)),
+                    Action::Run(dispatch) => match self.reuse.find(&dispatch, &mut events) {
+                        Some(found) => playing.push(self.playbacks.add(dispatch, found)),
+                        None => tasks.push(self.task(dispatch)),
+                    },
+                    Action::Grant { id, credit } if self.playbacks.grant(id, credit) => {
+                        playing.push(id);
+                    }
                     Action::Grant { id, credit } => self.session.grant(id, credit),
                     Action::WakeLater { id, after_ms } => {
-                        self.timers_set += 1;
-                        let at = Instant::now() + Duration::from_millis(after_ms);
-                        self.timers.insert((at, self.timers_set), id);
+                        self.wake_later(id, Duration::from_millis(after_ms));
                     }
-                    Action::Skip { step, reason } => {
-                        self.steps.skipped += 1;
-                        events.push(Event::StepSkipped { step, reason });
+                    Action::Interrupt { id } => match self.playbacks.interrupt(id) {
+                        Some(played) => interrupted.push(played),
+                        None => self.session.interrupt(id),
+                    },
+                    Action::InterruptAll => {
+                        let ids = self.playbacks.ids();
+                        interrupted
+                            .extend(ids.iter().filter_map(|id| self.playbacks.interrupt(*id)));
+                        self.session.interrupt_all();
                     }
-                    Action::Fail { step, failure } => {
-                        // No attempt was made.
-                        let (attempt, retry_in_ms, took_us) = (0, None, 0);
-                        let event =
-                            Event::StepFailed { step, attempt, failure, retry_in_ms, took_us };
-                        self.count(&event);
-                        events.push(event);
-                    }
-                    Action::Interrupt { id } => self.session.interrupt(id),
-                    Action::InterruptAll => self.session.interrupt_all(),
                     Action::Abort { reason } => abort = abort.or(Some(reason)),
                     Action::Finish { status } => {
                         self.finished = Some(status);
-                        events.push(Event::RunFinished { status });
+                        events.push(self.finish(status));
                     }
-                    _ => {}
+                    action => events.extend(event_of(action)),
                 }
             }
-            self.record(events)?;
+            for event in &events {
+                self.tally.count(event);
+            }
+            self.journal.record(events);
             if !tasks.is_empty() {
                 self.session.run(tasks);
             }
+            interrupted.extend(playing.iter().filter_map(|id| self.playbacks.play(*id)));
+            self.played(interrupted);
             if let Some(reason) = abort {
-                self.cancel(reason)?;
+                self.cancel(reason);
             }
         }
-        Ok(())
+    }
+
+    /// Records and applies what steps gave that are played back.
+    fn played(&mut self, played: Vec<Played>) {
+        let mut events = Vec::new();
+        let mut applied = Vec::new();
+        for Played { id, cancelled, events: given, suspended } in played {
+            let may_drop = self.scheduler.may_drop(id);
+            if may_drop {
+                self.apply(&mut events, &mut applied);
+            }
+            // Another may have dropped it in the meantime; one that waits is interrupted later.
+            let given = match (self.scheduler.counts(id), suspended) {
+                (true, _) => given,
+                (false, None) => vec![cancelled],
+                (false, Some(_)) => Vec::new(),
+            };
+            applied.extend(given.iter().map(|_| Applied::Event(id, None)));
+            applied.extend(suspended.map(|granted| Applied::Suspended(id, granted)));
+            events.extend(given);
+            if may_drop {
+                self.apply(&mut events, &mut applied);
+            }
+        }
+        self.apply(&mut events, &mut applied);
     }
 
     fn task(&self, dispatch: Dispatch) -> Task {
         let Dispatch { id, step, attempt, inputs, credit } = dispatch;
         let spec = Arc::clone(&self.specs[id.node().index()]);
         let settings = Arc::clone(&spec.settings);
-        let attempt = Arc::new(Attempt { step, number: attempt, settings, inputs });
+        let asked = Asked::default();
+        let attempt = Arc::new(Attempt { step, number: attempt, settings, inputs, asked });
         Task { id, spec, attempt, credit }
     }
 
-    fn cancel(&mut self, reason: CancelReason) -> Result<(), RunError> {
+    fn cancel(&mut self, reason: CancelReason) {
         if self.finished.is_some() || self.cancelling {
-            return Ok(());
+            return;
         }
         self.cancelling = true;
-        self.record(vec![Event::CancelRequested { reason: reason.clone() }])?;
+        self.journal.record(vec![Event::CancelRequested { reason: reason.clone() }]);
         self.scheduler.cancel(reason, &mut self.actions);
-        Ok(())
+    }
+
+    fn wake_later(&mut self, id: StepId, after: Duration) {
+        self.timers_set += 1;
+        self.timers.insert((Instant::now() + after, self.timers_set), id);
     }
 
     fn wake(&mut self) {
@@ -300,65 +466,91 @@ impl Driver {
         }
     }
 
+    fn finish(&self, status: RunStatus) -> Event {
+        let outputs = self.scheduler.outputs().into_iter();
+        let outputs = outputs.map(|(name, value)| {
+            let value = match value {
+                JobOutputValue::Absent => OutputValue::Absent,
+                JobOutputValue::Single(value) => OutputValue::Single(value),
+                JobOutputValue::Many(list) => {
+                    let elements = list.elements.iter();
+                    let element = |element: &dynhost_graph::scheduler::Element| {
+                        (element.key.clone(), element.value.clone())
+                    };
+                    OutputValue::Many(elements.map(element).collect())
+                }
+            };
+            (name, value)
+        });
+        Event::RunFinished { status, outputs: outputs.collect() }
+    }
+
     fn result(self) -> RunResult {
         // A failure whose key a later attempt did not give is not one of the run's
         // (`semantics.md` rule 17).
         let lasting: std::collections::HashSet<&StepKey> = self.scheduler.failures().collect();
-        let mut failures = self.failures.clone();
+        let mut failures = self.tally.failures;
         failures.retain(|failure| lasting.contains(&failure.step));
         RunResult {
             status: self.finished.unwrap_or(RunStatus::Cancelled),
             outputs: self.scheduler.outputs(),
-            steps: self.steps,
+            steps: self.tally.steps,
             failures,
-            run: self.id,
+            run: self.journal.run().to_string(),
         }
     }
 }
 
-fn started(run: &str, job: &Job) -> Event {
+/// The event that says what a scheduler has already taken into account.
+pub(super) fn event_of(action: Action) -> Option<Event> {
+    match action {
+        Action::Skip { step, reason } => Some(Event::StepSkipped { step, reason }),
+        Action::Fail { step, failure } => {
+            // No attempt was made.
+            let (attempt, retry_in_ms, took_us) = (0, None, 0);
+            Some(Event::StepFailed { step, attempt, failure, retry_in_ms, took_us })
+        }
+        Action::Drop { nodes, keys } => Some(Event::ClonesDropped { nodes, keys }),
+        _ => None,
+    }
+}
+
+fn bounds(host: &Host, job: &Job, options: &RunOptions) -> Bounds {
+    let wanted = options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers());
+    let max_concurrency = wanted.clamp(1, MAX_CONCURRENCY);
+    Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: window(max_concurrency) }
+}
+
+fn settings(options: &RunOptions) -> RunSettings {
+    RunSettings {
+        max_concurrency: options.max_concurrency,
+        fail_fast: options.fail_fast,
+        cache: options.cache.is_some(),
+    }
+}
+
+fn started(
+    run: &str,
+    prepared: &PreparedJob,
+    settings: RunSettings,
+    parent: Option<Lineage>,
+) -> Event {
     Event::RunStarted {
         version: EVENT_VERSION,
         run: run.to_owned(),
-        job: job.name.clone(),
-        params: job.params.clone(),
-        components: job
-            .components
-            .iter()
-            .map(|component| (component.alias.clone(), component.digest.clone()))
-            .collect(),
+        job: prepared.job.name.clone(),
+        params: prepared.job.params.clone(),
+        components: component_digests(prepared),
+        manifest: prepared.manifest.as_deref().cloned(),
+        nodes: fingerprints(&prepared.job),
+        settings,
+        parent,
     }
 }
 
-/// Joins what a node says with the defaults of the host.
-fn spec(host: &Host, run: &Arc<str>, node: &Node, components: &[Component], rank: u32) -> StepSpec {
-    let defaults = host.limits();
-    let limits = &node.policy.limits;
-    let settings = Settings {
-        run: Arc::clone(run),
-        op: Arc::clone(&node.op),
-        config: Arc::clone(&node.config),
-        limits: StepLimits {
-            memory: limits.memory.unwrap_or(defaults.memory),
-            output: limits.output.unwrap_or(defaults.output),
-            elements: node.policy.max_clones.unwrap_or(defaults.elements),
-            fuel: limits.fuel.or(defaults.fuel),
-            ..defaults.clone()
-        },
-        grants: node.grants.clone(),
-    };
-    StepSpec {
-        component: components[node.component].clone(),
-        settings: Arc::new(settings),
-        timeout: node.policy.timeout.unwrap_or(host.timeout()),
-        rank,
-    }
-}
-
-/// Whether a step is a function of its configuration and inputs: no authority is imported,
-/// or none is granted (op-interface, principle 1).
-fn is_pure(node: &Node, component: &Component) -> bool {
-    component.is_pure() || node.grants.fs.is_empty()
+fn component_digests(prepared: &PreparedJob) -> Vec<(String, String)> {
+    let components = prepared.job.components.iter();
+    components.map(|component| (component.alias.clone(), component.digest.clone())).collect()
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -366,9 +558,4 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -13,13 +13,15 @@ use dynhost::graph::scheduler::{Collection, Element, JobOutputValue};
 use dynhost::{Component, RunOptions};
 
 use self::arguments::{Argument, Grant};
-use super::drive::drive;
-use super::{host, run};
+use super::drive::{How, Start, drive};
+use super::ending::Report;
+use super::host;
 use crate::cli::{LogLevel, Progress, Watch};
 use crate::error::Error;
 use crate::report::failures::Places;
+use crate::report::narrator::Show;
 use crate::report::outputs::{self, Outputs, Save};
-use crate::report::progress::{Reader, Show};
+use crate::report::progress::Reader;
 use crate::report::{Console, words};
 
 /// Run one op once
@@ -77,7 +79,9 @@ pub(super) fn execute(arguments: &CallArgs, console: Console) -> Result<u8, Erro
     let emitted = Emitted::new(&op, console, !quiet);
     let watch = Watch { progress: Progress::Plain, log: arguments.log };
     let reader = Box::new(emitted.clone());
-    let ended = drive(&host, &prepared, RunOptions::default(), (&watch, Show::Logs), vec![reader])?;
+    let (options, how) = (RunOptions::default(), How::New);
+    let start = Start { host: &host, prepared: &prepared, options, how, lock: None };
+    let ended = drive(start, (&watch, Show::Logs), vec![reader])?;
     let mut result = ended.result.clone();
     let dynamic = emitted.take();
     let (mut present, _) = Outputs::present(std::mem::take(&mut result.outputs));
@@ -85,10 +89,12 @@ pub(super) fn execute(arguments: &CallArgs, console: Console) -> Result<u8, Erro
         console.print(&present.to_text())?;
     }
     present.0.extend(dynamic);
-    ended.say(Places { job: prepared.job(), manifest: None }, &watch, console);
+    ended.say(Places { manifest: None }, &watch, console);
     let to_stdout = present.save(&arguments.save, console)?;
     if console.is_json() {
-        console.print_json(&run::Report::new(&result, &present, true))?;
+        let steps = (result.steps, &*result.failures);
+        let report = Report::new(&result.run, result.status, steps, &present);
+        console.print_json(&report.with_keys(&present))?;
     } else if quiet && !to_stdout {
         console.print(&present.to_text())?;
     }

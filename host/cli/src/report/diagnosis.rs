@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use dynhost::ComponentError;
 use dynhost::graph::manifest::{Manifest, ManifestError, Problem};
+use dynhost::store::{StoreError, StoreErrorKind};
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
 use serde_json::{Value as Json, json};
 
+use super::changes;
 use super::words::count;
 use crate::error::{Error, chain};
 
@@ -150,11 +152,30 @@ fn diagnoses(error: &Error) -> Vec<Diagnosis> {
             let manifest = manifest.as_deref();
             errors.iter().map(|error| Diagnosis::component(error, manifest)).collect()
         }
-        Error::Run(error) => {
-            let mut diagnosis = Diagnosis::plain(error.to_string(), None);
+        Error::Store(error) => {
+            let mut diagnosis = Diagnosis::plain(error.to_string(), store_help(error));
             diagnosis.cause = Cause::of(error);
             vec![diagnosis]
         }
+        Error::Changed(_) => vec![Diagnosis::plain(CHANGED, Some(ACCEPT.to_owned()))],
+        Error::Run { error, help } => {
+            let mut diagnosis = Diagnosis::plain(error.to_string(), help.clone());
+            diagnosis.cause = Cause::of(error);
+            vec![diagnosis]
+        }
+    }
+}
+
+const CHANGED: &str = "what the run was begun with has changed since";
+const ACCEPT: &str = "put back what it was, or go on with what there is now: `--accept-changes`; steps that ended are not run again";
+
+fn store_help(error: &StoreError) -> Option<String> {
+    match error.kind() {
+        StoreErrorKind::Unknown => Some("`dynhost runs list` names the runs".to_owned()),
+        StoreErrorKind::Busy => Some(
+            "wait for that process to end, or cancel the run: `dynhost runs cancel RUN`".to_owned(),
+        ),
+        _ => error.help().map(ToOwned::to_owned),
     }
 }
 
@@ -173,6 +194,9 @@ pub(crate) fn render(error: &Error) -> String {
         .with_links(false)
         .with_context_lines(1);
     let mut text = String::new();
+    if let Error::Changed(changes) = error {
+        text.extend(changes.iter().map(changes::to_text));
+    }
     let diagnoses = diagnoses(error);
     for diagnosis in &diagnoses {
         let mut one = String::new();
@@ -197,6 +221,7 @@ pub(crate) fn to_json(error: &Error) -> Json {
             .iter()
             .map(|error| component_problem(error, manifest.as_deref()))
             .collect::<Vec<_>>(),
+        Error::Changed(changes) => changes.iter().map(changes::to_json).collect(),
         _ => Vec::new(),
     };
     let (message, help) = match error {
@@ -211,7 +236,9 @@ pub(crate) fn to_json(error: &Error) -> Json {
             let count = count(errors.len() as u64, "component");
             (format!("{count} cannot be loaded"), None)
         }
-        Error::Run(error) => (chain(error), None),
+        Error::Store(error) => (chain(error), store_help(error)),
+        Error::Changed(_) => (CHANGED.to_owned(), Some(ACCEPT.to_owned())),
+        Error::Run { error, help } => (chain(error), help.clone()),
     };
     let mut object = json!({ "kind": error.kind(), "message": message, "problems": problems });
     if let Some(help) = help {

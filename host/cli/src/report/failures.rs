@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use dynhost::StepFailure;
 use dynhost::graph::event::{Failure, LimitKind, ReportedRetry};
-use dynhost::graph::job::{Job, Node};
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::name::StepKey;
 
-use super::{cyan, dim, outputs, red, words};
+use super::{cyan, dim, outputs, past, red, words};
 
 /// Failures that are named one by one.
 const MOST: usize = 10;
@@ -16,20 +15,16 @@ const MOST: usize = 10;
 /// What the failed steps are looked up in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places<'a> {
-    pub(crate) job: &'a Job,
     /// Where the nodes come from, if not from code.
     pub(crate) manifest: Option<&'a Manifest>,
 }
 
 impl Places<'_> {
-    fn node(&self, step: &StepKey) -> Option<&Node> {
-        self.job.nodes.iter().find(|node| node.name == step.node)
-    }
-
     /// Where the manifest has the node of a step, as `file:line`.
-    fn place(&self, step: &StepKey) -> Option<String> {
+    fn place(self, step: &StepKey) -> Option<String> {
         let manifest = self.manifest?;
-        let (line, _) = manifest.error(Vec::new()).position(self.node(step)?.span.start);
+        let (node, _) = past::find_node(manifest, &step.node)?;
+        let (line, _) = manifest.error(Vec::new()).position(node.name.span.start);
         Some(format!("{}:{line}", manifest.path.display()))
     }
 }
@@ -49,7 +44,7 @@ pub(crate) fn report(failures: &[StepFailure], places: Places<'_>) -> String {
 
 fn one(failed: &StepFailure, places: Places<'_>) -> String {
     let attempts = match failed.attempts {
-        1 => String::new(),
+        0 | 1 => String::new(),
         n => format!(" after {n} attempts"),
     };
     let place = places.place(&failed.step).map(|place| dim(&format!(" ({place})")));
@@ -137,20 +132,8 @@ mod tests {
 
     fn helps(failure: Failure) -> Option<String> {
         let step: StepKey = "size[a_txt]".parse().unwrap();
-        let job = Job {
-            name: "j".to_owned(),
-            description: String::new(),
-            max_concurrency: None,
-            components: Vec::new(),
-            params: Vec::new(),
-            nodes: Vec::new(),
-            scopes: Vec::new(),
-            collects: Vec::new(),
-            pools: Vec::new(),
-            outputs: Vec::new(),
-        };
         let failed = StepFailure { step, attempts: 1, failure };
-        help(&failed, Places { job: &job, manifest: None })
+        help(&failed, Places { manifest: None })
     }
 
     #[test]

@@ -149,6 +149,7 @@ fn parts(node: NodeTally) -> Vec<String> {
         (n > 0).then(|| paint(&format!("{} {words}", words::number(n))))
     };
     let parts = [
+        part(node.reused, "from earlier runs", dim),
         part(node.running, "running", str::to_owned),
         part(node.waiting, "to be retried", yellow),
         part(node.failed, "failed", red),
@@ -161,6 +162,7 @@ fn parts(node: NodeTally) -> Vec<String> {
 /// A node outside every map has one step.
 fn single(node: NodeTally, cancelling: bool) -> String {
     match node {
+        NodeTally { reused: 1.., .. } => format!("{}  {}", green("✓"), dim("from an earlier run")),
         NodeTally { succeeded: 1.., .. } => green("✓"),
         NodeTally { failed: 1.., .. } => red("✗ failed"),
         NodeTally { skipped: 1.., .. } => dim("skipped"),

@@ -35,6 +35,11 @@ impl std::str::FromStr for Save {
 }
 
 impl Save {
+    /// Whether it is for this output.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     fn is_stdout(&self) -> bool {
         self.file == Path::new("-")
     }

@@ -8,28 +8,22 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 use dynhost::Events;
-use dynhost::graph::event::{Event, Level, Recorded};
+use dynhost::graph::event::{Event, Recorded};
 use dynhost::graph::job::Job;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::live::{self, Picture};
+use super::narrator::{Narrator, Show};
 use super::tally::Tally;
-use super::{dim, red, words, yellow};
-use crate::cli::{LogLevel, Progress, Watch};
+use crate::cli::{Progress, Watch};
 use crate::error::Error;
 
 /// How often the picture is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often a plain report says that the run goes on.
-const HEARTBEAT: Duration = Duration::from_secs(30);
-/// Lines of logs that are shown; a run with 100,000 clones must not flood a terminal.
-const MOST_LOGS: u64 = 200;
-/// Failures that are shown while they happen.
-const MOST_FAILURES: u64 = 20;
-/// The longest message that is shown while it happens.
-const MOST_CHARACTERS: usize = 400;
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Lines from elsewhere that are to be shown between those of the run.
 #[derive(Debug, Clone)]
@@ -46,15 +40,6 @@ impl Messages {
 
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-/// What of a run is shown while it goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Show {
-    /// Everything worth knowing.
-    All,
-    /// What ops log.
-    Logs,
 }
 
 /// One who reads what happens in a run.
@@ -79,31 +64,49 @@ pub(crate) fn is_wanted(watch: &Watch, readers: &[Box<dyn Reader>]) -> bool {
     watch.progress != Progress::None || !readers.is_empty()
 }
 
-/// Watches a run from its start; the task ends after it. `readers` see every event.
+/// What is known of a run before it is watched: nothing of a new one, its history of one that goes
+/// on.
+pub(crate) struct Known {
+    tally: Tally,
+    narrator: Narrator,
+    picture: bool,
+}
+
+impl Known {
+    pub(crate) fn new(job: &Arc<Job>, (watch, show): (&Watch, Show)) -> Self {
+        let picture = match watch.progress {
+            Progress::Auto | Progress::Live => Term::stderr().is_term(),
+            Progress::Plain | Progress::None => false,
+        };
+        let nodes = job.nodes.len() as u64;
+        let narrator = Narrator::new(nodes, (watch.log, show, !picture));
+        Self { tally: Tally::new(job), narrator, picture }
+    }
+
+    /// Takes in what happened before; nothing is shown of it.
+    pub(crate) fn pass(&mut self, event: &Event) {
+        self.tally.apply(event);
+        self.narrator.pass(event);
+    }
+}
+
+/// Watches a run; the task ends after it. `readers` see every event.
 pub(crate) fn watch(
     events: Option<Events>,
-    job: &Arc<Job>,
-    (watch, show): (&Watch, Show),
+    known: Known,
+    watch: &Watch,
     readers: Vec<Box<dyn Reader>>,
 ) -> (JoinHandle<Result<(), Error>>, Messages) {
-    let silent = watch.progress == Progress::None;
     let Some(events) = events else {
         return (tokio::spawn(async { Ok(()) }), Messages(None));
     };
     let (sender, messages) = mpsc::unbounded_channel();
-    let live = match watch.progress {
-        Progress::Auto | Progress::Live => Term::stderr().is_term(),
-        Progress::Plain | Progress::None => false,
-    };
     let watcher = Watcher {
-        tally: Tally::new(job),
-        picture: live.then(Picture::new),
-        silent,
-        show,
-        log: watch.log,
+        tally: known.tally,
+        narrator: known.narrator,
+        picture: known.picture.then(Picture::new),
+        silent: watch.progress == Progress::None,
         readers,
-        logs: 0,
-        failures: 0,
         started: Instant::now(),
     };
     (tokio::spawn(watcher.run(events, messages)), Messages(Some(sender)))
@@ -111,13 +114,10 @@ pub(crate) fn watch(
 
 struct Watcher {
     tally: Tally,
+    narrator: Narrator,
     picture: Option<Picture>,
     silent: bool,
-    show: Show,
-    log: LogLevel,
     readers: Vec<Box<dyn Reader>>,
-    logs: u64,
-    failures: u64,
     started: Instant,
 }
 
@@ -161,73 +161,11 @@ impl Watcher {
                 false
             }
         });
-        if !self.silent {
-            self.show(&recorded.event);
+        if !self.silent
+            && let Some(line) = self.narrator.tell(&recorded.event)
+        {
+            self.line(&line);
         }
-    }
-
-    fn show(&mut self, event: &Event) {
-        match event {
-            Event::RunStarted { job, .. } if self.picture.is_none() && self.show == Show::All => {
-                let nodes = words::count(self.tally.job().nodes.len() as u64, "node");
-                self.line(&format!("{job}: {nodes}"));
-            }
-            Event::LogWritten { step, level, message, fields, .. } if self.log.shows(*level) => {
-                let fields = fields.iter().map(|(name, value)| format!(" {name}={value}"));
-                let text = format!("{message}{}", fields.collect::<String>());
-                self.logged(&step.to_string(), *level, &text);
-            }
-            Event::StepFailed { step, attempt, failure, retry_in_ms, .. }
-                if self.show == Show::All =>
-            {
-                let then = retry_in_ms.map(|ms| {
-                    let delay = words::duration(Duration::from_millis(ms));
-                    if ms == 0 {
-                        "next attempt at once".to_owned()
-                    } else {
-                        format!("next attempt in {delay}")
-                    }
-                });
-                self.failure(&step.to_string(), *attempt, &failure.to_string(), then);
-            }
-            _ => {}
-        }
-    }
-
-    fn logged(&mut self, step: &str, level: Level, text: &str) {
-        self.logs += 1;
-        if self.logs > MOST_LOGS {
-            if self.logs == MOST_LOGS + 1 {
-                self.line(&dim("further log lines are not shown; `--events FILE` keeps them all"));
-            }
-            return;
-        }
-        let text = words::short(&words::one_line(text), MOST_CHARACTERS);
-        let level = match level {
-            Level::Trace => dim("trace: "),
-            Level::Debug => dim("debug: "),
-            Level::Info => String::new(),
-            Level::Warn => yellow("warn: "),
-            Level::Error => red("error: "),
-        };
-        self.line(&format!("{} {level}{text}", dim(&format!("{step}:"))));
-    }
-
-    fn failure(&mut self, step: &str, attempt: u32, why: &str, then: Option<String>) {
-        self.failures += 1;
-        if self.failures > MOST_FAILURES {
-            if self.failures == MOST_FAILURES + 1 {
-                self.line(&dim("further failures are counted, and not shown as they happen"));
-            }
-            return;
-        }
-        // All of it stands in the report at the end.
-        let why = why.lines().next().unwrap_or_default();
-        let why = words::short(&words::one_line(why), MOST_CHARACTERS);
-        let head = if then.is_some() { yellow("failed") } else { red("failed") };
-        let then = then.map(|then| dim(&format!(" ({then})"))).unwrap_or_default();
-        let attempt = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-        self.line(&format!("{head} {step}{attempt}: {why}{then}"));
     }
 
     fn line(&mut self, line: &str) {
@@ -242,8 +180,7 @@ impl Watcher {
         if let Some(picture) = &mut self.picture {
             picture.draw(&live::frame(&self.tally, elapsed));
         } else if !self.silent {
-            let ended = words::count(self.tally.ended(), "step");
-            self.line(&format!("{ended} done after {}", words::duration(elapsed)));
+            self.line(&self.narrator.heartbeat(elapsed));
         }
     }
 

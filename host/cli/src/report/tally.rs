@@ -33,6 +33,8 @@ pub(crate) struct NodeTally {
     pub(crate) waiting: u64,
     /// Steps that succeeded.
     pub(crate) succeeded: u64,
+    /// Those of them that were taken from an earlier run.
+    pub(crate) reused: u64,
     /// Steps that failed for good.
     pub(crate) failed: u64,
     /// Steps that did not run.
@@ -120,9 +122,16 @@ impl Tally {
                 }
             }),
             Event::OutputEmitted { step, output, .. } => self.emitted(step, output),
-            Event::StepSucceeded { step, .. } => {
+            Event::StepSucceeded { step, reused, .. } => {
                 self.emitted.remove(step);
-                self.end(step, |node| node.succeeded += 1);
+                // A step that is reused does not start.
+                match reused {
+                    None => self.end(step, |node| node.succeeded += 1),
+                    Some(_) => self.change(step, |node| {
+                        node.succeeded += 1;
+                        node.reused += 1;
+                    }),
+                }
             }
             Event::StepFailed { step, retry_in_ms, .. } => {
                 if retry_in_ms.is_some() {
@@ -139,9 +148,22 @@ impl Tally {
                 self.change(step, |node| node.progress = Some((*done, *total)));
             }
             Event::CancelRequested { .. } => self.cancelling = true,
-            Event::RunFinished { status } => self.status = Some(*status),
+            Event::RunResumed { .. } => self.resume(),
+            Event::RunFinished { status, .. } => self.status = Some(*status),
             _ => {}
         }
+    }
+
+    /// What was under way or interrupted is run again, and emits again.
+    fn resume(&mut self) {
+        for node in &mut self.nodes {
+            (node.running, node.cancelled, node.progress) = (0, 0, None);
+        }
+        let steps: Vec<StepKey> = self.emitted.keys().cloned().collect();
+        for step in &steps {
+            self.take_back(step);
+        }
+        (self.status, self.cancelling) = (None, false);
     }
 
     fn change(&mut self, step: &StepKey, change: impl FnOnce(&mut NodeTally)) {
@@ -265,7 +287,13 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn succeeded(text: &str) -> Event {
-        Event::StepSucceeded { step: step(text), attempt: 1, outputs: Vec::new(), took_us: 1 }
+        Event::StepSucceeded {
+            step: step(text),
+            attempt: 1,
+            outputs: Vec::new(),
+            took_us: 1,
+            reused: None,
+        }
     }
 
     pub(crate) fn failed(text: &str, retry_in_ms: Option<u64>) -> Event {
@@ -289,6 +317,25 @@ pub(crate) mod tests {
         tally.apply(&failed("size[a]", None));
         assert_eq!((tally.node(size).running, tally.node(size).failed), (0, 1));
         assert_eq!(tally.ended(), 2);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_what_it_had() {
+        let mut tally = Tally::new(&job());
+        for event in [started("list", 1), emitted("list", "a"), emitted("list", "b")] {
+            tally.apply(&event);
+        }
+        for event in [started("size[a]", 1), succeeded("size[a]"), started("size[b]", 1)] {
+            tally.apply(&event);
+        }
+        tally.apply(&Event::RunResumed {
+            components: Vec::new(),
+            nodes: Vec::new(),
+            manifest: None,
+        });
+        let (list, size) = (tally.node(NodeId(0)), tally.node(NodeId(1)));
+        assert_eq!((list.running, size.running, size.succeeded), (0, 0, 1));
+        assert_eq!(tally.total(NodeId(1)), Total::AtLeast(1));
     }
 
     #[test]

@@ -78,6 +78,15 @@ pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// A text as one argument of a shell.
+pub(crate) fn argument(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Each line of a text behind so many blanks.
 pub(crate) fn indented(text: &str, blanks: usize) -> String {
     let blanks = " ".repeat(blanks);
@@ -113,6 +122,13 @@ mod tests {
         assert_eq!(lines("a\nb\r"), "a\nb");
         assert!(!is_clean("\x1b"));
         assert_eq!(short("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn arguments_stay_whole_in_a_shell() {
+        assert_eq!(argument("a/b.toml"), "a/b.toml");
+        assert_eq!(argument("it's here"), r"'it'\''s here'");
+        assert_eq!(argument(""), "''");
     }
 
     #[test]

@@ -1,0 +1,113 @@
+//! What a node does, in a digest: its op, its configuration, and where its inputs come from.
+//!
+//! Two runs whose jobs differ can still share what a node gave, if the node is the same
+//! (`semantics.md` rule 20). The component is left out: to mend an op and to go on is what a
+//! rerun is for.
+
+use dynhost_graph::job::{Job, Node, Origin, OutputRef, ScopeId, Source};
+
+/// The fingerprints of all nodes, by name.
+pub(super) fn fingerprints(job: &Job) -> Vec<(String, String)> {
+    let of = |node: &Node| (node.name.to_string(), fingerprint(job, node));
+    job.nodes.iter().map(of).collect()
+}
+
+/// 32 hexadecimal digits.
+fn fingerprint(job: &Job, node: &Node) -> String {
+    let mut sketch = Sketch { job, hash: blake3::Hasher::new() };
+    sketch.part(&job.components[node.component].alias);
+    sketch.part(&node.op.name);
+    sketch.part(&*node.config);
+    sketch.scope(node.scope);
+    for (definition, source) in node.op.inputs.iter().zip(&node.inputs) {
+        sketch.part(&definition.name);
+        match source {
+            Some(source) => sketch.source(source),
+            None => sketch.part("absent"),
+        }
+    }
+    sketch.hash.finalize().to_hex()[..32].to_owned()
+}
+
+struct Sketch<'a> {
+    job: &'a Job,
+    hash: blake3::Hasher,
+}
+
+impl Sketch<'_> {
+    /// Adds bytes with their length, so that no two parts run into one another.
+    fn part(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.hash.update(&(bytes.len() as u64).to_le_bytes());
+        self.hash.update(bytes);
+    }
+
+    fn output(&mut self, output: OutputRef) {
+        let node = self.job.node(output.node);
+        self.part(&*node.name);
+        self.part(&node.op.outputs[output.output as usize].name);
+    }
+
+    fn source(&mut self, source: &Source) {
+        match source {
+            Source::Value(value) => {
+                self.part("value");
+                self.part(value.media_type.as_str());
+                self.part(&value.data);
+            }
+            Source::Output(output) => {
+                self.part("output");
+                self.output(*output);
+            }
+            Source::Element(scope) => {
+                self.part("element");
+                self.scope(*scope);
+            }
+            Source::Collect(collect) => {
+                let collect = self.job.collect(*collect);
+                self.part("collect");
+                self.scope(collect.scope);
+                self.source(&collect.of);
+            }
+            Source::List(sources) => {
+                self.part("list");
+                for source in sources {
+                    self.source(source);
+                }
+                self.part("end");
+            }
+        }
+    }
+
+    /// A scope with those around it.
+    fn scope(&mut self, scope: ScopeId) {
+        let scope = self.job.scope(scope);
+        match &scope.origin {
+            Origin::Root => self.part("root"),
+            Origin::FanOut(of) => {
+                self.part("fan-out");
+                self.output(*of);
+            }
+            Origin::Batch { of, bounds } => {
+                self.part("batch");
+                self.output(*of);
+                let bound = |bound: Option<u64>| bound.unwrap_or(u64::MAX).to_le_bytes();
+                self.part(bound(bounds.max_items));
+                self.part(bound(bounds.max_bytes));
+            }
+            Origin::Zip { parts, drop_missing } => {
+                self.part(if *drop_missing { "zip, drop" } else { "zip" });
+                for part in parts {
+                    self.scope(*part);
+                }
+            }
+            Origin::Cross { of } => {
+                self.part("cross");
+                self.scope(*of);
+            }
+        }
+        if let Some(parent) = scope.parent {
+            self.scope(parent);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A step that is not run because its outputs are known: they are given as if it ran, under the same
+//! back-pressure.
+
+use std::sync::Arc;
+
+use dynhost_graph::event::{Event, Reused};
+use dynhost_graph::scheduler::{Credit, Dispatch, StepId};
+
+use crate::cache::GivenOutput;
+
+/// A success of an earlier attempt, found for a step that is due.
+pub(super) struct Found {
+    pub(super) reused: Reused,
+    /// Dynamic outputs in the order of emission, then the static ones.
+    pub(super) outputs: Arc<Vec<GivenOutput>>,
+}
+
+/// The steps that are being played back: few at once, since most end in one go.
+#[derive(Default)]
+pub(super) struct Playbacks(Vec<Playback>);
+
+struct Playback {
+    dispatch: Dispatch,
+    found: Found,
+    next: usize,
+    /// Elements granted so far.
+    granted: u64,
+    items_left: u64,
+    /// Below zero where the last element was larger than what was left.
+    bytes_left: i128,
+}
+
+/// What a playback gives in one go.
+pub(super) struct Played {
+    pub(super) id: StepId,
+    /// What is to be recorded instead of the events where the step no longer counts.
+    pub(super) cancelled: Event,
+    pub(super) events: Vec<Event>,
+    /// How much it has been granted, where it now waits for more.
+    pub(super) suspended: Option<u64>,
+}
+
+impl Playbacks {
+    pub(super) fn add(&mut self, dispatch: Dispatch, found: Found) -> StepId {
+        let (id, credit) = (dispatch.id, dispatch.credit);
+        let mut playback =
+            Playback { dispatch, found, next: 0, granted: 0, items_left: 0, bytes_left: 0 };
+        playback.grant(credit);
+        self.0.push(playback);
+        id
+    }
+
+    /// Lets a step emit so much more; false where it is not played back.
+    pub(super) fn grant(&mut self, id: StepId, credit: Credit) -> bool {
+        let at = self.position(id);
+        at.map(|at| self.0[at].grant(credit)).is_some()
+    }
+
+    /// Gives what a step may give now.
+    pub(super) fn play(&mut self, id: StepId) -> Option<Played> {
+        let at = self.position(id)?;
+        let playback = &mut self.0[at];
+        let (cancelled, events) = (playback.cancelled(), playback.next());
+        let suspended = playback.is_waiting().then_some(playback.granted);
+        if suspended.is_none() {
+            self.0.remove(at);
+        }
+        Some(Played { id, cancelled, events, suspended })
+    }
+
+    /// Ends a step before its time.
+    pub(super) fn interrupt(&mut self, id: StepId) -> Option<Played> {
+        let at = self.position(id)?;
+        let cancelled = self.0.remove(at).cancelled();
+        Some(Played { id, events: vec![cancelled.clone()], cancelled, suspended: None })
+    }
+
+    /// The steps that are being played back.
+    pub(super) fn ids(&self) -> Vec<StepId> {
+        self.0.iter().map(|playback| playback.dispatch.id).collect()
+    }
+
+    fn position(&self, id: StepId) -> Option<usize> {
+        self.0.iter().position(|playback| playback.dispatch.id == id)
+    }
+}
+
+impl Playback {
+    fn grant(&mut self, credit: Credit) {
+        self.granted += credit.items;
+        self.items_left += credit.items;
+        self.bytes_left += i128::from(credit.bytes);
+    }
+
+    fn cancelled(&self) -> Event {
+        let Dispatch { step, attempt, .. } = &self.dispatch;
+        Event::StepCancelled { step: step.clone(), attempt: *attempt }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.found.outputs.get(self.next).is_some_and(|output| output.key.is_some())
+    }
+
+    fn next(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let (step, attempt) = (&self.dispatch.step, self.dispatch.attempt);
+        while let Some(GivenOutput { output, key: Some(key), value }) =
+            self.found.outputs.get(self.next)
+        {
+            if self.items_left == 0 || self.bytes_left <= 0 {
+                return events;
+            }
+            self.items_left -= 1;
+            self.bytes_left -= value.data.len() as i128;
+            self.next += 1;
+            let (output, key, value) = (Arc::clone(output), key.clone(), value.clone());
+            events.push(Event::OutputEmitted { step: step.clone(), attempt, output, key, value });
+        }
+        let outputs = self.found.outputs[self.next..].iter();
+        let outputs = outputs.map(|given| (Arc::clone(&given.output), given.value.clone()));
+        events.push(Event::StepSucceeded {
+            step: step.clone(),
+            attempt,
+            outputs: outputs.collect(),
+            took_us: 0,
+            reused: Some(self.found.reused.clone()),
+        });
+        events
+    }
+}

@@ -1,0 +1,339 @@
+//! The thread that writes: it takes everything that waits, keeps it in one transaction, and answers.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::connect::{Identity, Paths};
+use super::encode::Encoder;
+use super::entries::{self, Keeper};
+use super::fail_point;
+use super::fault::{Fault, Result};
+use super::objects::Objects;
+use super::rows::{RunRows, whole};
+use super::statements::{BatchRow, Statements};
+use crate::cache::{CacheEntry, Digest};
+use crate::store::{Receipt, StoreError, StoreErrorKind};
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) enum Order {
+    Append(Arc<str>, Receipt),
+    Keep(Box<CacheEntry>),
+    /// An entry of the cache was used at a time.
+    Used(i64, u64),
+    /// Somebody waits until all orders before are done.
+    Flush(SyncSender<()>),
+}
+
+/// What waits for the writer.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    orders: Vec<Order>,
+    closed: bool,
+    /// Why nothing is written any more.
+    failed: Option<StoreError>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands something over; after a failure everything fails with the same error.
+    pub(super) fn push(&self, order: Order) {
+        let failed = {
+            let mut waiting = self.lock();
+            match &waiting.failed {
+                None => {
+                    waiting.orders.push(order);
+                    self.more.notify_one();
+                    return;
+                }
+                Some(error) => error.clone(),
+            }
+        };
+        refuse(order, &failed);
+    }
+
+    /// Lets the writer end when all is done.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.more.notify_one();
+    }
+
+    /// Everything that waits, once anything does; false when nothing will come.
+    fn take(&self, orders: &mut Vec<Order>) -> bool {
+        let mut waiting = self.lock();
+        while waiting.orders.is_empty() {
+            if waiting.closed || waiting.failed.is_some() {
+                return false;
+            }
+            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(orders, &mut waiting.orders);
+        true
+    }
+
+    pub(super) fn fail(&self, error: &StoreError) {
+        let orders = {
+            let mut waiting = self.lock();
+            waiting.failed.get_or_insert_with(|| error.clone());
+            std::mem::take(&mut waiting.orders)
+        };
+        for order in orders {
+            refuse(order, error);
+        }
+    }
+}
+
+fn refuse(order: Order, error: &StoreError) {
+    if let Order::Append(_, receipt) = order {
+        receipt.failed(error.clone());
+    }
+}
+
+/// What the thread works with.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) queue: Arc<Queue>,
+    pub(super) connection: Connection,
+    pub(super) paths: Paths,
+    pub(super) objects: Arc<dyn Objects>,
+    /// The file that the connection is to.
+    pub(super) identity: Identity,
+}
+
+/// Says that nothing is written any more when the thread ends, however it does.
+struct Leaving(Arc<Queue>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.fail(&StoreError::gone());
+    }
+}
+
+/// Writes until the queue is closed or something cannot be written.
+pub(super) fn work(desk: &Desk) {
+    let _leaving = Leaving(Arc::clone(&desk.queue));
+    let refused = |fault: Fault| {
+        desk.queue.fail(&fault.during("keep events", &desk.paths.database));
+    };
+    let statements = match Statements::prepare(&desk.connection) {
+        Ok(statements) => statements,
+        Err(fault) => return refused(fault),
+    };
+    let mut writer = Writer {
+        desk,
+        statements,
+        runs: HashMap::new(),
+        encoder: Encoder::default(),
+        keeper: Keeper::default(),
+        objects: Vec::new(),
+        users: Vec::new(),
+    };
+    let mut orders = Vec::new();
+    while desk.queue.take(&mut orders) {
+        if let Err(fault) = writer.transact(&orders) {
+            let error = fault.during("keep events", &desk.paths.database);
+            for order in orders.drain(..) {
+                refuse(order, &error);
+            }
+            desk.queue.fail(&error);
+            return;
+        }
+        fail_point::reached("store.before_answer");
+        for order in orders.drain(..) {
+            match order {
+                Order::Append(_, receipt) => receipt.kept(),
+                // Who waited may be gone.
+                Order::Flush(done) => drop(done.send(())),
+                Order::Keep(_) | Order::Used(..) => {}
+            }
+        }
+    }
+}
+
+struct Writer<'c> {
+    desk: &'c Desk,
+    statements: Statements<'c>,
+    runs: HashMap<Arc<str>, Writing>,
+    encoder: Encoder,
+    keeper: Keeper,
+    /// The objects that the transaction refers to, and who uses them.
+    objects: Vec<(Digest, Bytes)>,
+    users: Vec<(Digest, usize, User)>,
+}
+
+/// Who refers to an object, by its number in the tables.
+#[derive(Debug, Clone, Copy)]
+enum User {
+    Run(i64),
+    Entry(i64),
+}
+
+/// A run that is being written.
+#[derive(Debug)]
+struct Writing {
+    rows: RunRows,
+    /// Events that do not stand in a row yet, as a JSON array without its end.
+    text: Vec<u8>,
+    first: i64,
+    /// Whether anything happened in this transaction.
+    changed: bool,
+}
+
+/// The bytes of a row of events beyond which another is begun.
+const BATCH_BYTES: usize = 128 << 10;
+
+impl Writer<'_> {
+    /// Keeps all of it or nothing.
+    fn transact(&mut self, orders: &[Order]) -> Result<()> {
+        if orders.iter().all(|order| matches!(order, Order::Flush(_))) {
+            return Ok(());
+        }
+        self.still_there()?;
+        fail_point::reached("store.before_begin");
+        let connection = &self.desk.connection;
+        // Rolled back when it is dropped.
+        let transaction =
+            rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        fail_point::reached("store.after_begin");
+        let writing = self.runs.values_mut();
+        writing.for_each(|writing| writing.changed = false);
+        for order in orders {
+            match order {
+                Order::Append(run, receipt) => self.append(run, receipt)?,
+                Order::Keep(entry) => self.keep(entry)?,
+                Order::Used(entry, at_us) => entries::used(connection, *entry, *at_us)?,
+                Order::Flush(_) => {}
+            }
+        }
+        let mut finished = Vec::new();
+        for (run, writing) in self.runs.iter_mut().filter(|(_, writing)| writing.changed) {
+            writing.row(&mut self.statements)?;
+            writing.rows.settle(&mut self.statements)?;
+            if writing.rows.status.is_some() {
+                finished.push(Arc::clone(run));
+            }
+        }
+        self.keeper.settle(connection)?;
+        self.keep_objects()?;
+        fail_point::reached("store.before_commit");
+        transaction.commit()?;
+        fail_point::reached("store.after_commit");
+        for run in finished {
+            self.runs.remove(&run);
+        }
+        Ok(())
+    }
+
+    /// `SQLite` would go on writing to a file that was deleted.
+    fn still_there(&self) -> Result<()> {
+        let path = &self.desk.paths.database;
+        let there = Identity::of(path).map_err(Fault::file(path))?;
+        if there == self.desk.identity {
+            return Ok(());
+        }
+        let what = "keep events, since its database was replaced by another";
+        Err(StoreError::new(StoreErrorKind::Missing, what).at(path).into())
+    }
+
+    fn append(&mut self, run: &Arc<str>, receipt: &Receipt) -> Result<()> {
+        let Some(first) = receipt.events().first() else { return Ok(()) };
+        let connection = &self.desk.connection;
+        let writing = match self.runs.entry(Arc::clone(run)) {
+            hashbrown::hash_map::Entry::Occupied(known) => known.into_mut(),
+            hashbrown::hash_map::Entry::Vacant(new) => {
+                let rows = RunRows::load(connection, run, whole(first.at_us))?;
+                let first = rows.events;
+                new.insert(Writing { rows, text: Vec::new(), first, changed: false })
+            }
+        };
+        writing.changed = true;
+        for recorded in receipt.events().iter() {
+            writing.text.push(if writing.text.is_empty() { b'[' } else { b',' });
+            self.encoder.event(recorded, &mut writing.text).map_err(unwritten)?;
+            writing.rows.take(&mut self.statements, recorded.at_us, &recorded.event)?;
+            if writing.text.len() >= BATCH_BYTES {
+                writing.row(&mut self.statements)?;
+            }
+        }
+        let user = User::Run(writing.rows.number);
+        self.put_aside(user);
+        Ok(())
+    }
+
+    fn keep(&mut self, entry: &CacheEntry) -> Result<()> {
+        let number = self.keeper.keep(&self.desk.connection, &mut self.encoder, entry)?;
+        self.put_aside(User::Entry(number));
+        Ok(())
+    }
+
+    fn put_aside(&mut self, user: User) {
+        let objects = self.encoder.objects.drain(..);
+        for (digest, bytes) in objects {
+            self.users.push((digest, bytes.len(), user));
+            self.objects.push((digest, bytes));
+        }
+    }
+
+    /// Writes the objects that the transaction refers to. This happens while the database is locked for
+    /// writing, so that none is removed as unused before the transaction says that it is used.
+    fn keep_objects(&mut self) -> Result<()> {
+        let connection = &self.desk.connection;
+        self.desk.objects.put(&self.objects)?;
+        self.objects.clear();
+        for (digest, bytes, user) in self.users.drain(..) {
+            let object = object_number(connection, &digest, bytes)?;
+            let (insert, user) = match user {
+                User::Run(run) => {
+                    ("INSERT OR IGNORE INTO run_objects (object, run) VALUES (?1, ?2)", run)
+                }
+                User::Entry(entry) => {
+                    ("INSERT OR IGNORE INTO cache_objects (object, entry) VALUES (?1, ?2)", entry)
+                }
+            };
+            connection.prepare_cached(insert)?.execute([object, user])?;
+        }
+        Ok(())
+    }
+}
+
+impl Writing {
+    /// Puts the events that were written into a row.
+    fn row(&mut self, statements: &mut Statements<'_>) -> Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        self.text.push(b']');
+        let (run, first) = (self.rows.number, self.first);
+        let count = self.rows.events - first;
+        statements.add_batch(&BatchRow { run, first, count, events: &self.text })?;
+        self.text.clear();
+        self.first = self.rows.events;
+        Ok(())
+    }
+}
+
+/// The number of an object in the tables, where it is put if it is new.
+fn object_number(connection: &Connection, digest: &Digest, bytes: usize) -> Result<i64> {
+    let insert = "INSERT OR IGNORE INTO objects (digest, bytes) VALUES (?1, ?2)";
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    connection.prepare_cached(insert)?.execute(params![digest.as_slice(), bytes])?;
+    let select = "SELECT object FROM objects WHERE digest = ?1";
+    Ok(connection.prepare_cached(select)?.query_row([digest.as_slice()], |row| row.get(0))?)
+}
+
+fn unwritten(error: serde_json::Error) -> Fault {
+    StoreError::new(StoreErrorKind::Other, "put an event into words").because(error).into()
+}
