@@ -242,7 +242,8 @@ impl Bench {
             Ok(())
         };
         ask("runs list", &|| {
-            Ok(drop(store.runs(&RunFilter { limit: 20, ..RunFilter::default() })?))
+            let filter = RunFilter { limit: 20, ..RunFilter::default() };
+            Ok(store.runs(&filter)?.len())
         })?;
         ask("runs show", &|| {
             store.run(run)?;

@@ -86,6 +86,10 @@ pub(super) fn writing(path: &Path, tuning: Tuning) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(wait))?;
+    // A file that cannot be written to is opened for reading without a word.
+    if connection.is_readonly("main")? {
+        return Err(StoreError::new(StoreErrorKind::ReadOnly, "be opened").at(path).into());
+    }
     connection.pragma_update(None, "page_size", tuning.page_bytes)?;
     write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", tuning.synchronous)?;

@@ -3,14 +3,18 @@
 //! A step gets its row when it ends. One that is still under way at the end of a transaction gets it then,
 //! to be changed later. Everything here happens inside a transaction of the writer.
 
-use dynhost_graph::event::{Event, Level, RunStatus};
-use dynhost_graph::name::{MappingKey, StepKey};
-use rusqlite::{Connection, OptionalExtension as _, params};
+mod drops;
+mod load;
+mod run;
 
 use std::sync::Arc;
 
+use dynhost_graph::event::{Event, Level, RunStatus};
+use dynhost_graph::name::StepKey;
 use hashbrown::HashMap;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
+use self::drops::Prefixes;
 use super::encode::push_keys_json;
 use super::fault::{Fault, Result};
 use super::statements::{Statements, StepRow};
@@ -106,110 +110,6 @@ struct End<'a> {
 }
 
 impl RunRows {
-    /// What the tables have of a run, which is put there if it is new.
-    pub(super) fn load(connection: &Connection, run: &str, at_us: i64) -> Result<Self> {
-        connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO runs (run, job, started_at_us, last_at_us, events, succeeded, failed, \
-                 skipped, cached, cancelled) VALUES (?1, '', ?2, ?2, 0, 0, 0, 0, 0, 0)",
-            )?
-            .execute(params![run, at_us])?;
-        let select = "SELECT number, events, ended_at_us, last_at_us, succeeded, failed, skipped, cached, \
-             cancelled, first_step, last_step, first_log, last_log, status FROM runs WHERE run = ?1";
-        let mut rows = connection.prepare_cached(select)?.query_row([run], |row| {
-            let pair = |first: usize| -> rusqlite::Result<Option<(i64, i64)>> {
-                let both: (Option<i64>, Option<i64>) = (row.get(first)?, row.get(first + 1)?);
-                Ok(both.0.zip(both.1))
-            };
-            Ok(Self {
-                number: row.get(0)?,
-                events: row.get(1)?,
-                status: status_of(row.get_ref(13)?.as_str_or_null()?),
-                ended_at_us: row.get(2)?,
-                last_at_us: row.get(3)?,
-                steps: StepCounts {
-                    succeeded: row.get(4)?,
-                    failed: row.get(5)?,
-                    skipped: row.get(6)?,
-                    cached: row.get(7)?,
-                    cancelled: row.get(8)?,
-                },
-                step_rows: pair(9)?,
-                log_rows: pair(11)?,
-                nodes: Vec::new(),
-                numbers: HashMap::new(),
-                open: HashMap::new(),
-                touched: Vec::new(),
-                drops: HashMap::new(),
-                keys: Vec::new(),
-            })
-        })?;
-        if rows.events > 0 {
-            rows.load_nodes(connection)?;
-            rows.load_open(connection)?;
-        }
-        Ok(rows)
-    }
-
-    fn load_nodes(&mut self, connection: &Connection) -> Result<()> {
-        let mut select = connection.prepare_cached(
-            "SELECT name, first_started_at_us, first_ended, last_finished_at_us, took_us, running, waiting, \
-             succeeded, cached, failed, skipped, cancelled, dropped FROM nodes WHERE run = ?1 ORDER BY node",
-        )?;
-        let mut rows = select.query([self.number])?;
-        while let Some(row) = rows.next()? {
-            let name: Arc<str> = row.get::<_, String>(0)?.into();
-            let mut counts = [0; STATES];
-            for (at, count) in counts.iter_mut().enumerate() {
-                *count = row.get(5 + at)?;
-            }
-            self.numbers.insert(Arc::clone(&name), self.nodes.len());
-            self.nodes.push(NodeRow {
-                name,
-                counts,
-                first_started_at_us: row.get(1)?,
-                first_ended: row.get(2)?,
-                last_finished_at_us: row.get(3)?,
-                took_us: row.get(4)?,
-                changed: false,
-            });
-        }
-        Ok(())
-    }
-
-    fn load_open(&mut self, connection: &Connection) -> Result<()> {
-        let mut select = connection.prepare_cached(
-            "SELECT step, keys, attempts, started_at_us, took_us, error FROM steps \
-             WHERE run = ?1 AND node = ?2 AND status = ?3",
-        )?;
-        for node in 0..self.nodes.len() {
-            for state in [StepState::Running, StepState::Waiting] {
-                if self.nodes[node].counts[state as usize] == 0 {
-                    continue;
-                }
-                let mut rows = select.query(params![self.number, number(node), state as i64])?;
-                while let Some(row) = rows.next()? {
-                    let keys: Vec<MappingKey> = json_column(&row.get::<_, String>(1)?)?;
-                    let key = StepKey {
-                        node: Arc::clone(&self.nodes[node].name),
-                        keys: keys.into_iter().collect(),
-                    };
-                    let open = Open {
-                        row: Some(row.get(0)?),
-                        state,
-                        attempts: row.get(2)?,
-                        started_at_us: row.get(3)?,
-                        took_us: row.get::<_, Option<i64>>(4)?.unwrap_or(0),
-                        error: row.get(5)?,
-                        since: self.events,
-                    };
-                    self.open.insert(key, open);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Takes the next event.
     pub(super) fn take(
         &mut self,
@@ -287,84 +187,6 @@ impl RunRows {
         }
         self.events += 1;
         Ok(())
-    }
-
-    fn began(&mut self, sql: &Statements<'_>, at_us: i64, event: &Event) -> Result<()> {
-        let Event::RunStarted {
-            version, job, params, components, manifest, settings, parent, ..
-        } = event
-        else {
-            return Ok(());
-        };
-        let params: serde_json::Map<_, _> = params.iter().cloned().collect();
-        let params = serde_json::to_string(&params).map_err(unwritten)?;
-        let components = serde_json::to_string(components).map_err(unwritten)?;
-        let settings = serde_json::to_string(settings).map_err(unwritten)?;
-        let steps = parent.as_ref().map(|parent| serde_json::to_string(&parent.steps));
-        let steps = steps.transpose().map_err(unwritten)?;
-        let parent = parent.as_ref().map(|parent| &parent.run);
-        let path = manifest.as_ref().map(|manifest| manifest.path.to_string_lossy());
-        let working = manifest.as_ref().map(|manifest| manifest.working.to_string_lossy());
-        let manifest = manifest.as_ref().map(|manifest| &manifest.text);
-        let connection = sql.connection;
-        connection
-            .prepare_cached("UPDATE runs SET job = ?2, started_at_us = ?3 WHERE number = ?1")?
-            .execute(params![self.number, job, at_us])?;
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO run_inputs (run, version, params, components, settings, parent, \
-                 parent_steps, manifest_path, manifest_working, manifest_text) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?
-            .execute(params![
-                self.number, version, params, components, settings, parent, steps, path, working,
-                manifest
-            ])?;
-        Ok(())
-    }
-
-    /// What was interrupted runs again: it no longer has a row.
-    fn resumed(&mut self, sql: &Statements<'_>, event: &Event) -> Result<()> {
-        let Event::RunResumed { components, manifest, .. } = event else { return Ok(()) };
-        let components = serde_json::to_string(components).map_err(unwritten)?;
-        sql.connection
-            .prepare_cached("UPDATE run_inputs SET components = ?2 WHERE run = ?1")?
-            .execute(params![self.number, components])?;
-        if let Some(manifest) = manifest {
-            let (path, working) =
-                (manifest.path.to_string_lossy(), manifest.working.to_string_lossy());
-            sql.connection
-                .prepare_cached(
-                    "UPDATE run_inputs SET manifest_path = ?2, manifest_working = ?3, manifest_text = ?4 \
-                     WHERE run = ?1",
-                )?
-                .execute(params![self.number, path, working, manifest.text])?;
-        }
-        let mut delete = sql
-            .connection
-            .prepare_cached("DELETE FROM steps WHERE run = ?1 AND node = ?2 AND status = ?3")?;
-        for (at, node) in self.nodes.iter_mut().enumerate() {
-            for state in [StepState::Running, StepState::Cancelled] {
-                if node.counts[state as usize] > 0 {
-                    delete.execute(params![self.number, number(at), state as i64])?;
-                    node.counts[state as usize] = 0;
-                    node.changed = true;
-                }
-            }
-        }
-        self.open.retain(|_, open| open.state == StepState::Waiting);
-        self.steps.cancelled = 0;
-        (self.status, self.ended_at_us) = (None, None);
-        Ok(())
-    }
-
-    fn dropped(&mut self, nodes: &[Arc<str>], keys: &[MappingKey]) {
-        let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
-        let last_row = self.step_rows.map_or(0, |(_, last)| last);
-        for node in nodes {
-            let node = self.node(node);
-            self.drops.entry(node).or_default().add(&keys, self.events, last_row);
-        }
     }
 
     fn started(
@@ -556,63 +378,6 @@ impl RunRows {
         }
         Ok(())
     }
-
-    /// Marks the rows of clones that no longer count, in one walk over the nodes that any are of.
-    fn drop_clones(&mut self, sql: &mut Statements<'_>) -> Result<()> {
-        if self.drops.is_empty() {
-            return Ok(());
-        }
-        let open: Vec<StepKey> = self.open.keys().cloned().collect();
-        for step in open {
-            let node = self.node(&step.node);
-            if self.drop_before(node, &step) {
-                self.touched.push(step);
-            }
-        }
-        for (node, prefixes) in &std::mem::take(&mut self.drops) {
-            let mut select = sql.connection.prepare_cached(
-                "SELECT step, status, keys FROM steps WHERE run = ?1 AND node = ?2 AND status IN (2, 3, 4, 5)",
-            )?;
-            let mut rows = select.query(params![self.number, number(*node)])?;
-            let mut dropped = Vec::new();
-            while let Some(row) = rows.next()? {
-                let (step, status): (i64, usize) = (row.get(0)?, row.get(1)?);
-                let keys: Vec<String> =
-                    json_column(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
-                if prefixes.covers(&keys, |bounds| step <= bounds.last_row) {
-                    dropped.push((step, status));
-                }
-            }
-            let mut update =
-                sql.connection.prepare_cached("UPDATE steps SET status = 7 WHERE step = ?1")?;
-            let node = &mut self.nodes[*node];
-            for (step, status) in dropped {
-                update.execute([step])?;
-                node.counts[status] -= 1;
-                node.counts[StepState::Dropped as usize] += 1;
-                node.changed = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Marks a step that is under way as dropped, if it was dropped in this transaction after it began.
-    fn drop_before(&mut self, node: usize, step: &StepKey) -> bool {
-        let Some(prefixes) = self.drops.get(&node) else { return false };
-        let Some(open) = self.open.get_mut(step) else { return false };
-        let keys = step.keys.keys();
-        let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
-        let dropped = open.state != StepState::Dropped
-            && prefixes.covers(&keys, |bounds| open.since <= bounds.at);
-        if dropped {
-            let row = &mut self.nodes[node];
-            row.counts[open.state as usize] -= 1;
-            row.counts[StepState::Dropped as usize] += 1;
-            row.changed = true;
-            open.state = StepState::Dropped;
-        }
-        dropped
-    }
 }
 
 impl Open {
@@ -626,32 +391,6 @@ impl Open {
             error: None,
             since,
         }
-    }
-}
-
-/// Beginnings of mapping keys, by their length.
-#[derive(Debug, Default)]
-struct Prefixes(HashMap<usize, HashMap<Vec<String>, DropBounds>>);
-
-/// Until when a clone must have begun to be one of those that were dropped.
-#[derive(Debug, Clone, Copy)]
-struct DropBounds {
-    at: i64,
-    last_row: i64,
-}
-
-impl Prefixes {
-    fn add(&mut self, keys: &[String], at: i64, last_row: i64) {
-        let same = self.0.entry(keys.len()).or_default();
-        // A later one goes further.
-        same.insert(keys.to_vec(), DropBounds { at, last_row });
-    }
-
-    fn covers(&self, keys: &[String], within: impl Fn(DropBounds) -> bool) -> bool {
-        self.0.iter().any(|(length, same)| {
-            let begin = keys.get(..*length);
-            begin.and_then(|begin| same.get(begin)).is_some_and(|bounds| within(*bounds))
-        })
     }
 }
 
