@@ -33,7 +33,7 @@ pub enum Event {
         components: Vec<(String, String)>,
         /// The manifest that the job was planned from; absent where it was made in code.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        manifest: Option<ManifestRecord>,
+        manifest: Option<Box<ManifestRecord>>,
         /// The nodes, each with a digest of its op's name, its configuration and its wiring.
         #[serde(default)]
         nodes: Vec<(String, String)>,
@@ -42,7 +42,7 @@ pub enum Event {
         settings: RunSettings,
         /// The run that this one goes on from (`semantics.md` rule 20).
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        parent: Option<Lineage>,
+        parent: Option<Box<Lineage>>,
     },
     /// The run goes on after an interruption (`semantics.md` rule 19): what was under way is run
     /// again, and a request to cancel no longer holds.
@@ -54,7 +54,7 @@ pub enum Event {
         nodes: Vec<(String, String)>,
         /// The manifest, where it is another than before; the change was accepted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        manifest: Option<ManifestRecord>,
+        manifest: Option<Box<ManifestRecord>>,
     },
     /// An attempt at a step began in a fresh instance.
     StepStarted {

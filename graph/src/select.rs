@@ -71,6 +71,16 @@ impl SelectError {
     }
 }
 
+impl Selector {
+    /// Whether it names a step itself, not only what the step depends on or what depends on it. A
+    /// step with more keys than the selector is inside a clone that it names.
+    #[must_use]
+    pub fn names(&self, step: &StepKey) -> bool {
+        let keys = step.keys.keys();
+        *step.node == *self.node && keys.len() >= self.keys.len() && fits(&self.keys, &keys)
+    }
+}
+
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -139,13 +149,7 @@ impl Selection {
                     nearest: nearest(&selector.node, there).map(ToOwned::to_owned),
                 });
             };
-            let own = |step: &StepKey| {
-                let keys = step.keys.keys();
-                *step.node == *selector.node
-                    && keys.len() >= selector.keys.len()
-                    && fits(&selector.keys, &keys)
-            };
-            if !known.iter().any(own) {
+            if !known.iter().any(|step| selector.names(step)) {
                 let of_node = known.iter().filter(|step| *step.node == *selector.node);
                 let texts: Vec<String> = of_node.map(ToString::to_string).collect();
                 let wanted = selector.text.trim_matches('+');
@@ -262,6 +266,19 @@ mod tests {
         }
         for (pattern, text) in [("a", "ab"), ("a*a", "a"), ("*.md", "x.mdx"), ("a*b*c", "acb")] {
             assert!(!is_like(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn selectors_name_steps() {
+        let names = |selector: &str, step: &str| {
+            selector.parse::<Selector>().unwrap().names(&step.parse().unwrap())
+        };
+        for selector in ["size", "size+", "size[*]", "size[a*c]", "+size[abc][x]"] {
+            assert!(names(selector, "size[abc][x]"), "{selector}");
+        }
+        for selector in ["siz", "list+", "size[b]", "size[abc][y]", "size[abc][x][z]"] {
+            assert!(!names(selector, "size[abc][x]"), "{selector}");
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Knows what a key is made of, and nothing of when it is asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dynhost_graph::name::{MappingKey, StepKey};
@@ -51,7 +52,7 @@ pub struct CacheKey {
     /// The op.
     pub op: String,
     /// The version of the interface between op and host, such as `dynhost:op@0.1.0`.
-    pub interface: &'static str,
+    pub interface: Cow<'static, str>,
     /// The configuration.
     pub config: Digest,
     /// The inputs, by name.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod jobs;
 mod readme;
+mod runs;
 mod verbs;
 
 use std::fs;

@@ -126,7 +126,7 @@ impl Driver {
         let manifest =
             if restored.changes.is_empty() { None } else { prepared.manifest.as_deref() };
         let components = component_digests(prepared);
-        let (nodes, manifest) = (fingerprints(&job), manifest.cloned());
+        let (nodes, manifest) = (fingerprints(&job), manifest.cloned().map(Box::new));
         let mut events = vec![Event::RunResumed { components, nodes, manifest }];
         events.extend(restored.owed);
         let scheduler = (restored.scheduler, None);
@@ -541,10 +541,10 @@ fn started(
         job: prepared.job.name.clone(),
         params: prepared.job.params.clone(),
         components: component_digests(prepared),
-        manifest: prepared.manifest.as_deref().cloned(),
+        manifest: prepared.manifest.as_deref().cloned().map(Box::new),
         nodes: fingerprints(&prepared.job),
         settings,
-        parent,
+        parent: parent.map(Box::new),
     }
 }
 

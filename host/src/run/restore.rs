@@ -72,7 +72,7 @@ struct Fold {
     started: bool,
     ended: Option<RunStatus>,
     components: Vec<(String, String)>,
-    manifest: Option<ManifestRecord>,
+    manifest: Option<Box<ManifestRecord>>,
     actions: Vec<Action>,
 }
 
@@ -130,7 +130,7 @@ impl Fold {
         if let (Some(recorded), Some(now)) = (&self.manifest, &prepared.manifest)
             && recorded.text != now.text
         {
-            changes.push(Change::Manifest { recorded: recorded.clone(), now: (**now).clone() });
+            changes.push(Change::Manifest { recorded: (**recorded).clone(), now: (**now).clone() });
         }
         let now = &prepared.job.components;
         for (alias, recorded) in &self.components {

@@ -269,7 +269,7 @@ impl NodeCache {
             digest: step.as_deref().map_or(digest, |step| with_identity(digest, step)),
             component: self.component.clone(),
             op: op.name.clone(),
-            interface: INTERFACE,
+            interface: INTERFACE.into(),
             config: self.config,
             inputs: op.inputs.iter().map(|input| input.name.clone()).zip(inputs).collect(),
             step,

@@ -34,6 +34,7 @@ fn blocks(file: &str, languages: &[&str]) -> Vec<String> {
 #[test]
 fn the_commands_run() {
     let mut ran = 0;
+    let state = tempfile::tempdir().expect("a folder");
     for line in blocks("README.md", &["sh", "console"]).iter().flat_map(|block| block.lines()) {
         let line = line.strip_prefix("$ ").unwrap_or(line);
         if line == "./run-tests" {
@@ -53,6 +54,7 @@ fn the_commands_run() {
         let output = Command::new(binary())
             .args(arguments.split_whitespace())
             .current_dir(root())
+            .env("DYNHOST_STATE_DIR", state.path())
             .output()
             .expect("the binary can be started");
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));

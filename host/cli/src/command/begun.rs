@@ -37,7 +37,7 @@ impl Begun {
             Error::usage(format!("run `{run}` was not made from a manifest"))
                 .with_help("only the program that made it can go on with it")
         })?;
-        Ok(Self { run: run.to_owned(), params, manifest, settings })
+        Ok(Self { run: run.to_owned(), params, manifest: *manifest, settings })
     }
 
     /// The file of the manifest.

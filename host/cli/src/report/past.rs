@@ -20,9 +20,9 @@ use crate::error::Error;
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     /// The latest manifest that it was run with.
-    pub(crate) manifest: Option<ManifestRecord>,
+    pub(crate) manifest: Option<Box<ManifestRecord>>,
     pub(crate) settings: RunSettings,
-    pub(crate) parent: Option<Lineage>,
+    pub(crate) parent: Option<Box<Lineage>>,
     pub(crate) steps: StepCounts,
     /// The steps that failed for good and count.
     pub(crate) failures: Vec<StepFailure>,

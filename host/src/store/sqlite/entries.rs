@@ -4,9 +4,7 @@
 //! nearly each would change a page of its own: new ones stand in `cache_fresh`, which is small, and are moved
 //! in order and many at a time. What entries of one op, configuration and run have in common is their origin.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -19,6 +17,7 @@ use super::objects::{Objects, digest, from_hex, hex};
 use super::rows::{json_column, whole};
 use super::{CachedBy, Comparison};
 use crate::cache::{CacheEntry, CacheKey, CachedSuccess, Digest, Holdings};
+use crate::run::now_us;
 
 /// The time after which it is noted that an entry is still in use, in microseconds.
 const NOTE_AFTER_US: u64 = 24 * 3600 * 1_000_000;
@@ -339,7 +338,7 @@ fn parts(row: &Row<'_>) -> rusqlite::Result<Result<(i64, CacheKey, CachedBy)>> {
         digest: row.get(1)?,
         component: row.get(2)?,
         op: row.get(3)?,
-        interface: lasting(row.get_ref(4)?.as_str()?),
+        interface: Cow::Owned(row.get(4)?),
         config: row.get(5)?,
         inputs,
         step: row.get(7)?,
@@ -348,29 +347,11 @@ fn parts(row: &Row<'_>) -> rusqlite::Result<Result<(i64, CacheKey, CachedBy)>> {
     Ok(Ok((row.get(0)?, key, by)))
 }
 
-/// The name of an interface for as long as the process lives. There are as many as dynhost has had.
-fn lasting(text: &str) -> &'static str {
-    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = known.get(text) {
-        return known;
-    }
-    let lasting: &'static str = Box::leak(text.to_owned().into_boxed_str());
-    known.insert(lasting);
-    lasting
-}
-
 /// What leads to an entry.
 fn short(digest: &Digest) -> i64 {
     let mut short = [0; 8];
     short.copy_from_slice(&digest[..8]);
     i64::from_be_bytes(short)
-}
-
-/// Microseconds since 1970-01-01 UTC.
-pub(super) fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn unwritten(error: serde_json::Error) -> Fault {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::connect::Paths;
-use super::entries::now_us;
 use super::fail_point;
 use super::fault::Result;
 use super::locks::{self, Lock};
@@ -18,6 +17,7 @@ use super::objects::Objects;
 use super::query::known;
 use super::rows::whole;
 use crate::cache::Digest;
+use crate::run::now_us;
 use crate::store::history::{Prune, Pruned};
 
 /// Removes what is to be removed, or only says what that is.

@@ -253,10 +253,18 @@ impl RunRows {
     ) -> Result<()> {
         let open = self.open.remove(step);
         let node = self.node(&step.node);
+        // What is short is recorded together with its end, at one time.
+        let begun = at_us.saturating_sub(end.took_us);
+        let started = open.as_ref().and_then(|open| open.started_at_us);
+        let started_at_us = started.map(|started| started.min(begun));
         let row = &mut self.nodes[node];
         if let Some(open) = &open {
             row.counts[open.state as usize] -= 1;
         }
+        row.first_started_at_us = match (row.first_started_at_us, started_at_us) {
+            (Some(first), Some(started)) => Some(first.min(started)),
+            (first, started) => first.or(started),
+        };
         row.counts[end.state as usize] += 1;
         row.first_ended.get_or_insert(self.events);
         row.last_finished_at_us = row.last_finished_at_us.max(Some(at_us));
@@ -270,7 +278,7 @@ impl RunRows {
             keys: &[],
             state: end.state as i64,
             attempts: end.attempt.max(open.attempts),
-            started_at_us: open.started_at_us,
+            started_at_us,
             finished_at_us: Some(at_us),
             took_us: (took_us > 0 || end.state == StepState::Succeeded).then_some(took_us),
             error: end.error.as_deref(),

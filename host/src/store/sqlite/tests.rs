@@ -65,11 +65,11 @@ fn began(run: &str) -> Event {
         job: "sizes".to_owned(),
         params: vec![("dir".to_owned(), serde_json::json!("docs"))],
         components: vec![("files".to_owned(), "ab".repeat(32))],
-        manifest: Some(ManifestRecord {
+        manifest: Some(Box::new(ManifestRecord {
             path: "/work/job.toml".into(),
             text: "[job]".to_owned(),
             working: "/work".into(),
-        }),
+        })),
         settings: RunSettings::default(),
         nodes: Vec::new(),
         parent: None,
@@ -204,7 +204,7 @@ fn a_run_is_summed_up() {
     let mut event = began("01B");
     let lineage = Lineage { run: "01A".to_owned(), steps: vec!["size[*]".to_owned()] };
     if let Event::RunStarted { parent, .. } = &mut event {
-        *parent = Some(lineage);
+        *parent = Some(Box::new(lineage));
     }
     keep(&store, "01B", vec![event, started("list", 1)]);
     append(&store, "01B", vec![at(30, succeeded("list"))]).unwrap();

@@ -2,8 +2,10 @@
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use dynhost_graph::event::Event;
 use hashbrown::HashMap;
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -39,9 +41,46 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     orders: Vec<Order>,
+    /// How many events are in them.
+    events: usize,
+    /// Whether somebody waits for them.
+    urgent: bool,
     closed: bool,
     /// Why nothing is written any more.
     failed: Option<StoreError>,
+}
+
+impl Waiting {
+    fn is_due(&self) -> bool {
+        self.urgent || self.closed || self.failed.is_some() || self.events >= MANY
+    }
+}
+
+/// Events that are worth a transaction of their own.
+const MANY: usize = 4000;
+/// How long fewer wait for others after a transaction. What comes after a longer silence is written
+/// at once.
+const PAUSE: Duration = Duration::from_millis(4);
+
+impl Order {
+    fn events(&self) -> usize {
+        match self {
+            Self::Append(_, receipt) => receipt.events().len(),
+            _ => 1,
+        }
+    }
+
+    /// Whether somebody waits for it: for the end of a run, or for all that is before.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Self::Append(_, receipt) => {
+                let last = receipt.events().last();
+                last.is_some_and(|last| matches!(last.event, Event::RunFinished { .. }))
+            }
+            Self::Flush(_) => true,
+            Self::Keep(_) | Self::Used(..) => false,
+        }
+    }
 }
 
 impl Queue {
@@ -55,8 +94,15 @@ impl Queue {
             let mut waiting = self.lock();
             match &waiting.failed {
                 None => {
+                    let was_due = waiting.is_due();
+                    let was_empty = waiting.orders.is_empty();
+                    waiting.events += order.events();
+                    waiting.urgent |= order.is_urgent();
                     waiting.orders.push(order);
-                    self.more.notify_one();
+                    // The writer that waits for more looks again by itself.
+                    if was_empty || (!was_due && waiting.is_due()) {
+                        self.more.notify_one();
+                    }
                     return;
                 }
                 Some(error) => error.clone(),
@@ -71,16 +117,27 @@ impl Queue {
         self.more.notify_one();
     }
 
-    /// Everything that waits, once anything does; false when nothing will come.
-    fn take(&self, orders: &mut Vec<Order>) -> bool {
+    /// Everything that waits, once it is due; false when nothing will come. `last` is when the
+    /// transaction before ended.
+    fn take(&self, orders: &mut Vec<Order>, last: Instant) -> bool {
         let mut waiting = self.lock();
-        while waiting.orders.is_empty() {
-            if waiting.closed || waiting.failed.is_some() {
-                return false;
+        loop {
+            if waiting.orders.is_empty() {
+                if waiting.closed || waiting.failed.is_some() {
+                    return false;
+                }
+                waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
             }
-            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            let left = PAUSE.saturating_sub(last.elapsed());
+            if waiting.is_due() || left.is_zero() {
+                break;
+            }
+            let waited = self.more.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         std::mem::swap(orders, &mut waiting.orders);
+        (waiting.events, waiting.urgent) = (0, false);
         true
     }
 
@@ -142,7 +199,9 @@ pub(super) fn work(desk: &Desk) {
         users: Vec::new(),
     };
     let mut orders = Vec::new();
-    while desk.queue.take(&mut orders) {
+    // What comes first is written at once.
+    let mut last = Instant::now().checked_sub(PAUSE).unwrap_or_else(Instant::now);
+    while desk.queue.take(&mut orders, last) {
         if let Err(fault) = writer.transact(&orders) {
             let error = fault.during("keep events", &desk.paths.database);
             for order in orders.drain(..) {
@@ -160,6 +219,7 @@ pub(super) fn work(desk: &Desk) {
                 Order::Keep(_) | Order::Used(..) => {}
             }
         }
+        last = Instant::now();
     }
 }
 

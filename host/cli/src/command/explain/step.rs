@@ -209,7 +209,7 @@ impl<'a> Facts<'a> {
                     run,
                     step: &step,
                     took,
-                    parent: self.past.parent.as_ref(),
+                    parent: self.past.parent.as_deref(),
                     no_cache: NoCache::of(&self.past.settings, manifest.as_ref(), &self.step.node),
                     left_alone,
                 };

@@ -12,7 +12,7 @@ fn key(number: u8, component: &str, step: Option<&str>) -> CacheKey {
         digest: blake3::hash(format!("{number} {component} {step:?}").as_bytes()).into(),
         component: component.to_owned(),
         op: "size".to_owned(),
-        interface: "dynhost:op@0.1.0",
+        interface: "dynhost:op@0.1.0".into(),
         config: [1; 32],
         inputs: vec![("file".to_owned(), [number; 32]), ("unit".to_owned(), [0; 32])],
         step: step.map(str::to_owned),

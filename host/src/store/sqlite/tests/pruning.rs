@@ -74,7 +74,7 @@ fn bounds_are_kept_together() {
         run(&store, name, &Value::json_text("1"));
     }
     // One that was interrupted just now, and one long ago.
-    let now = crate::store::sqlite::entries::now_us();
+    let now = crate::run::now_us();
     append(&store, "01D", vec![Recorded { at_us: now, event: began("01D") }]).unwrap();
     keep(&store, "01E", vec![began("01E")]);
     let old = Some(Duration::from_hours(1));
