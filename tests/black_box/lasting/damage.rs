@@ -232,3 +232,20 @@ fn a_newer_database() {
     }
     assert_eq!(fs::read(&path).expect("the file can be read")[60..64], [0, 0, 0, 99]);
 }
+
+/// Another program that holds the database for longer than anybody waits; what can be read is.
+#[test]
+fn a_locked_database() {
+    let workshop = workshop();
+    assert!(workshop.run(&["run", "job.toml"]).status.success());
+    let path = workshop.path().join(".dynhost/runs.db");
+    let other = rusqlite::Connection::open(path).expect("it can be opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
+    assert!(workshop.run(&["runs", "show", "last"]).status.success());
+    let output = workshop.run(&["run", "job.toml", "--progress", "none"]);
+    let text = String::from_utf8(output.stderr).expect("it is UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_words(&text, &["locked by another process", "runs.db", "end that program"]);
+    other.execute_batch("ROLLBACK").expect("it was begun");
+    assert!(workshop.run(&["run", "job.toml"]).status.success());
+}
