@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::fingerprint::fingerprints;
 use super::journal::{Journal, now_us};
 use super::parent::Parent;
-use super::playback::{Playbacks, Played};
+use super::playback::{Found, Playbacks, Played};
 use super::restore::Restored;
 use super::reuse::{Reuse, is_pure};
 use super::tally::Tally;
@@ -364,7 +364,7 @@ impl Driver {
             let (mut playing, mut interrupted) = (Vec::new(), Vec::new());
             for action in std::mem::take(&mut self.actions) {
                 match action {
-                    Action::Run(dispatch) => match self.reuse.find(&dispatch, &mut events) {
+                    Action::Run(dispatch) => match self.known(&dispatch, &mut events) {
                         Some(found) => playing.push(self.playbacks.add(dispatch, found)),
                         None => tasks.push(self.task(dispatch)),
                     },
@@ -406,6 +406,12 @@ impl Driver {
                 self.cancel(reason);
             }
         }
+    }
+
+    /// An earlier success that stands for a step.
+    fn known(&mut self, dispatch: &Dispatch, events: &mut Vec<Event>) -> Option<Found> {
+        let limits = &self.specs[dispatch.id.node().index()].settings.limits;
+        self.reuse.find(dispatch, events).filter(|found| found.fits(limits))
     }
 
     /// Records and applies what steps gave that are played back.

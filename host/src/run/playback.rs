@@ -1,18 +1,32 @@
 //! A step that is not run because its outputs are known: they are given as if it ran, under the same
 //! back-pressure.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dynhost_graph::event::{Event, Reused};
 use dynhost_graph::scheduler::{Credit, Dispatch, StepId};
 
 use crate::cache::GivenOutput;
+use crate::instance::StepLimits;
 
 /// A success of an earlier attempt, found for a step that is due.
 pub(super) struct Found {
     pub(super) reused: Reused,
     /// Dynamic outputs in the order of emission, then the static ones.
     pub(super) outputs: Arc<Vec<GivenOutput>>,
+}
+
+impl Found {
+    /// Whether an attempt that gave this would be within the limits of the node as they are now.
+    pub(super) fn fits(&self, limits: &StepLimits) -> bool {
+        let mut elements: HashMap<&str, u64> = HashMap::new();
+        self.outputs.iter().all(|given| {
+            let count = elements.entry(&*given.output).or_default();
+            *count += u64::from(given.key.is_some());
+            *count <= limits.elements && given.value.data.len() as u64 <= limits.output
+        })
+    }
 }
 
 /// The steps that are being played back: few at once, since most end in one go.

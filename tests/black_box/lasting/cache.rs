@@ -106,6 +106,24 @@ outputs.each.collect = "slow"
     assert_eq!(keys(&second), keys(&first));
 }
 
+/// What was kept is not given where an attempt that gives it would exceed a limit.
+#[test]
+fn limits_hold_for_what_is_reused() {
+    let shared = Shared::new();
+    let nodes = |limit: &str| {
+        format!(
+            r#"
+nodes.slow = {{ op = "scripted/slow_numbers", inputs.n.value = 50, config.thousands = 200{limit} }}
+outputs.each.collect = "slow"
+"#
+        )
+    };
+    shared.run(&nodes(""));
+    assert_eq!(executed(&shared.run(&nodes(", max_clones = 50"))), [""; 0]);
+    let ran = shared.job(&nodes(", max_clones = 49")).run();
+    assert_eq!((ran.status(), executed(&ran)), (RunStatus::Failed, vec!["slow".to_owned()]));
+}
+
 /// Configuration, component and inputs are all parts of what makes a success.
 #[test]
 fn a_change_of_any_part_is_a_miss() {
