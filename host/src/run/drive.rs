@@ -1,45 +1,25 @@
 //! The loop of a run.
 
+mod begin;
+mod report;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynhost_graph::event::{
-    CancelReason, EVENT_VERSION, Event, Lineage, OutputValue, RunSettings, RunStatus,
-};
-use dynhost_graph::job::Job;
+use dynhost_graph::event::{CancelReason, Event, OutputValue, RunStatus};
 use dynhost_graph::name::StepKey;
-use dynhost_graph::retry::retry_delay;
-use dynhost_graph::scheduler::{
-    Action, Bounds, Credit, Dispatch, JobOutputValue, Scheduler, StepId,
-};
-use tokio::sync::{Notify, mpsc};
+use dynhost_graph::scheduler::{Action, Dispatch, JobOutputValue, Scheduler, StepId};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::fingerprint::fingerprints;
-use super::journal::{Journal, now_us};
-use super::parent::Parent;
+use super::journal::Journal;
 use super::playback::{Found, Playbacks, Played};
-use super::restore::Restored;
-use super::reuse::{Reuse, is_pure};
+use super::reuse::Reuse;
 use super::tally::Tally;
-use super::{Batch, MAX_CONCURRENCY, RunError, RunOptions, RunResult, spec, with_options};
-use crate::executor::{Asked, Attempt, Inbox, Outcome, Report, ReportKind, Serving};
-use crate::executor::{Session, StepSpec, Task};
+use super::{RunError, RunResult};
+use crate::executor::{Asked, Attempt, Inbox, Report, Session, StepSpec, Task};
 use crate::host::Host;
-use crate::prepare::PreparedJob;
-
-/// Steps that the executor is handed beyond those that may run, so that no worker waits for
-/// the loop between two small steps.
-const LOOK_AHEAD: u32 = 256;
-
-/// What a step may emit before its clones have caught up: enough that none of those that may run
-/// waits, little enough that elements are still in the processor's caches when their clones
-/// take them.
-fn window(max_concurrency: u32) -> Credit {
-    let steps = u64::from(max_concurrency);
-    Credit { items: (128 * steps).max(256), bytes: (8 << 20) * (steps + 1) }
-}
 
 /// What a report is applied as.
 enum Applied {
@@ -76,104 +56,6 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// A new run.
-    pub(super) fn start(
-        host: &Host,
-        prepared: &PreparedJob,
-        options: RunOptions,
-        watcher: Option<mpsc::UnboundedSender<Batch>>,
-    ) -> Self {
-        let job = with_options(&prepared.job, &options);
-        let (settings, bounds) = (settings(&options), bounds(host, &job, &options));
-        let scheduler = Scheduler::new(job, bounds);
-        let mut driver = Self::new(host, prepared, options, (scheduler, None), watcher);
-        let started = started(driver.run(), prepared, settings, None);
-        driver.beginning = Some(Beginning::Fresh(started));
-        driver
-    }
-
-    /// A new run that takes over what another gave.
-    pub(super) fn rerun(
-        host: &Host,
-        prepared: &PreparedJob,
-        options: RunOptions,
-        (watcher, lineage): (Option<mpsc::UnboundedSender<Batch>>, Lineage),
-    ) -> Result<Self, RunError> {
-        let job = with_options(&prepared.job, &options);
-        let (settings, bounds) = (settings(&options), bounds(host, &job, &options));
-        let parent = Parent::read(&*options.store, &job, &lineage)?;
-        let scheduler = Scheduler::new(job, bounds);
-        let mut driver = Self::new(host, prepared, options, (scheduler, Some(parent)), watcher);
-        let started = started(driver.run(), prepared, settings, Some(lineage));
-        driver.beginning = Some(Beginning::Fresh(started));
-        Ok(driver)
-    }
-
-    /// A run that goes on.
-    pub(super) fn resume(
-        host: &Host,
-        prepared: &PreparedJob,
-        options: RunOptions,
-        (watcher, accept_changes): (mpsc::UnboundedSender<Batch>, bool),
-    ) -> Result<Self, RunError> {
-        let job = with_options(&prepared.job, &options);
-        let bounds = bounds(host, &job, &options);
-        let run = options.id.clone().unwrap_or_default();
-        let restored = Restored::read(&*options.store, &run, prepared, (&job, bounds))?;
-        if !restored.changes.is_empty() && !accept_changes {
-            return Err(RunError::Changed(restored.changes));
-        }
-        let manifest =
-            if restored.changes.is_empty() { None } else { prepared.manifest.as_deref() };
-        let components = component_digests(prepared);
-        let (nodes, manifest) = (fingerprints(&job), manifest.cloned().map(Box::new));
-        let mut events = vec![Event::RunResumed { components, nodes, manifest }];
-        events.extend(restored.owed);
-        let scheduler = (restored.scheduler, None);
-        let mut driver = Self::new(host, prepared, options, scheduler, Some(watcher));
-        driver.tally = restored.tally;
-        let now = now_us();
-        for (id, due_us) in restored.delayed {
-            driver.wake_later(id, Duration::from_micros(due_us.saturating_sub(now)));
-        }
-        driver.beginning = Some(Beginning::Resumed(events, restored.abort));
-        Ok(driver)
-    }
-
-    fn new(
-        host: &Host,
-        prepared: &PreparedJob,
-        options: RunOptions,
-        (scheduler, parent): (Scheduler, Option<Parent>),
-        watcher: Option<mpsc::UnboundedSender<Batch>>,
-    ) -> Self {
-        let job = Arc::clone(scheduler.job());
-        let inbox = Arc::new(Inbox::default());
-        let ranks = u32::try_from(job.nodes.len()).unwrap_or(u32::MAX);
-        let max_concurrency = bounds(host, &job, &options).max_concurrency;
-        let serving = Serving { max_concurrency, ranks, inbox: Arc::clone(&inbox) };
-        let session = host.executor().open(serving);
-        let run: Arc<str> = options.id.unwrap_or_else(super::new_run_id).into();
-        let reuse = Reuse::new(&job, &prepared.components, parent, options.cache);
-        Self {
-            _host: host.clone(),
-            specs: spec::specs(host, &run, prepared, &reuse),
-            journal: Journal::new(run, options.store, watcher),
-            scheduler,
-            session,
-            inbox,
-            reuse,
-            playbacks: Playbacks::default(),
-            timers: BTreeMap::new(),
-            timers_set: 0,
-            actions: Vec::new(),
-            tally: Tally::default(),
-            beginning: None,
-            cancelling: false,
-            finished: None,
-        }
-    }
-
     pub(super) fn run(&self) -> &Arc<str> {
         self.journal.run()
     }
@@ -242,29 +124,6 @@ impl Driver {
         self.apply(&mut events, &mut applied);
     }
 
-    fn read(&self, report: Report, events: &mut Vec<Event>, applied: &mut Vec<Applied>) {
-        let Report { id, attempt, what } = report;
-        if let ReportKind::Suspended { granted } = what {
-            applied.push(Applied::Suspended(id, granted));
-            return;
-        }
-        let Some(step) = self.scheduler.key(id) else { return };
-        let (event, handed_back) = match what {
-            ReportKind::Ended { attempt: handed_back, outcome, took } => {
-                // What a dropped step gave is nothing that a resumed run may take for what
-                // the step of the same name that follows it gave.
-                let outcome = if self.scheduler.counts(id) { outcome } else { Outcome::Cancelled };
-                (self.ended(id, (step, attempt), (outcome, took)), handed_back)
-            }
-            what => match self.under_way(id, (step, attempt), what) {
-                Some(event) => (event, None),
-                None => return,
-            },
-        };
-        events.push(event);
-        applied.push(Applied::Event(id, handed_back));
-    }
-
     /// Records events and applies them.
     fn apply(&mut self, events: &mut Vec<Event>, applied: &mut Vec<Applied>) {
         let recorded = self.journal.record(std::mem::take(events));
@@ -297,60 +156,6 @@ impl Driver {
             }
             Event::StepFailed { .. } | Event::StepCancelled { .. } => self.reuse.forget(id),
             _ => {}
-        }
-    }
-
-    fn output_name(&self, id: StepId, output: u32) -> Arc<str> {
-        let op = &self.scheduler.job().node(id.node()).op;
-        op.outputs[output as usize].name.as_str().into()
-    }
-
-    fn under_way(
-        &self,
-        id: StepId,
-        (step, attempt): (StepKey, u32),
-        what: ReportKind,
-    ) -> Option<Event> {
-        Some(match what {
-            ReportKind::Started if self.scheduler.counts(id) => {
-                Event::StepStarted { step, attempt }
-            }
-            ReportKind::Emitted { output, key, value } if self.scheduler.counts(id) => {
-                let output = self.output_name(id, output);
-                Event::OutputEmitted { step, attempt, output, key, value }
-            }
-            ReportKind::Logged { level, message, fields } => {
-                Event::LogWritten { step, attempt, level, message, fields }
-            }
-            ReportKind::Progressed { done, total } => {
-                Event::ProgressMade { step, attempt, done, total }
-            }
-            _ => return None,
-        })
-    }
-
-    fn ended(
-        &self,
-        id: StepId,
-        (step, attempt): (StepKey, u32),
-        (outcome, took): (Outcome, Duration),
-    ) -> Event {
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        match outcome {
-            Outcome::Succeeded(outputs) => {
-                let outputs = outputs.into_iter();
-                let outputs = outputs.map(|(output, value)| (self.output_name(id, output), value));
-                let outputs = outputs.collect();
-                Event::StepSucceeded { step, attempt, outputs, took_us, reused: None }
-            }
-            Outcome::Cancelled => Event::StepCancelled { step, attempt },
-            Outcome::Failed(failure) => {
-                let node = self.scheduler.job().node(id.node());
-                let pure = is_pure(node, &self.specs[id.node().index()].component);
-                let policy = &node.policy.retry;
-                let retry_in_ms = retry_delay(policy, &failure, attempt, pure, fastrand::f64());
-                Event::StepFailed { step, attempt, failure, retry_in_ms, took_us }
-            }
         }
     }
 
@@ -519,44 +324,6 @@ pub(super) fn event_of(action: Action) -> Option<Event> {
         Action::Drop { nodes, keys } => Some(Event::ClonesDropped { nodes, keys }),
         _ => None,
     }
-}
-
-fn bounds(host: &Host, job: &Job, options: &RunOptions) -> Bounds {
-    let wanted = options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers());
-    let max_concurrency = wanted.clamp(1, MAX_CONCURRENCY);
-    Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: window(max_concurrency) }
-}
-
-fn settings(options: &RunOptions) -> RunSettings {
-    RunSettings {
-        max_concurrency: options.max_concurrency,
-        fail_fast: options.fail_fast,
-        cache: options.cache.is_some(),
-    }
-}
-
-fn started(
-    run: &str,
-    prepared: &PreparedJob,
-    settings: RunSettings,
-    parent: Option<Lineage>,
-) -> Event {
-    Event::RunStarted {
-        version: EVENT_VERSION,
-        run: run.to_owned(),
-        job: prepared.job.name.clone(),
-        params: prepared.job.params.clone(),
-        components: component_digests(prepared),
-        manifest: prepared.manifest.as_deref().cloned().map(Box::new),
-        nodes: fingerprints(&prepared.job),
-        settings,
-        parent: parent.map(Box::new),
-    }
-}
-
-fn component_digests(prepared: &PreparedJob) -> Vec<(String, String)> {
-    let components = prepared.job.components.iter();
-    components.map(|component| (component.alias.clone(), component.digest.clone())).collect()
 }
 
 async fn sleep_until(at: Option<Instant>) {
