@@ -8,8 +8,8 @@ use crate::job::{Job, NodeId, Origin, ScopeId, Source};
 use crate::manifest::nearest::nearest;
 use crate::name::{MappingKey, StepKey};
 
-/// Names steps: a node and, where only some of its clones are meant, their mapping keys. A key
-/// may hold `*`, which stands for any characters; `+` in front adds all that the steps depend
+/// Names steps: a node, or a graph for all nodes in it, and, where only some clones are meant, their
+/// mapping keys. Nodes and keys may hold `*`, which stands for any characters; `+` in front adds all that the steps depend
 /// on, `+` behind all that depends on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
@@ -77,7 +77,13 @@ impl Selector {
     #[must_use]
     pub fn names(&self, step: &StepKey) -> bool {
         let keys = step.keys.keys();
-        *step.node == *self.node && keys.len() >= self.keys.len() && fits(&self.keys, &keys)
+        self.is_of(&step.node) && keys.len() >= self.keys.len() && fits(&self.keys, &keys)
+    }
+
+    /// Whether it names a node, or a graph that the node is in.
+    fn is_of(&self, node: &str) -> bool {
+        let inside = node.strip_prefix(&*self.node).is_some_and(|rest| rest.starts_with('/'));
+        inside || is_like(&self.node, node)
     }
 }
 
@@ -140,30 +146,31 @@ impl Selection {
     pub fn new(selectors: &[Selector], job: &Job, known: &[StepKey]) -> Result<Self, SelectError> {
         let mut parts = Vec::new();
         for selector in selectors {
-            let named = job.node_ids().find(|id| *job.node(*id).name == *selector.node);
-            let Some(named) = named else {
+            let named = job.node_ids().filter(|id| selector.is_of(&job.node(*id).name));
+            let named: BTreeSet<NodeId> = named.collect();
+            if named.is_empty() {
                 let there = job.nodes.iter().map(|node| &*node.name);
                 return Err(SelectError::Node {
                     selector: selector.text.clone(),
                     node: selector.node.clone(),
                     nearest: nearest(&selector.node, there).map(ToOwned::to_owned),
                 });
-            };
+            }
             if !known.iter().any(|step| selector.names(step)) {
-                let of_node = known.iter().filter(|step| *step.node == *selector.node);
+                let of_node = known.iter().filter(|step| selector.is_of(&step.node));
                 let texts: Vec<String> = of_node.map(ToString::to_string).collect();
                 let wanted = selector.text.trim_matches('+');
                 let nearest = nearest(wanted, texts.iter().map(String::as_str));
                 let nearest = nearest.map(ToOwned::to_owned);
                 return Err(SelectError::Nothing { selector: selector.text.clone(), nearest });
             }
-            let mut selected = BTreeSet::from([named]);
+            let mut selected = named.clone();
             if selector.upstream {
-                selected.extend(reach(named, |id| depends_on(job, id)));
+                selected.extend(reach(&named, |id| depends_on(job, id)));
             }
             if selector.downstream {
                 let on = |id| job.node_ids().filter(move |of| depends_on(job, *of).contains(&id));
-                selected.extend(reach(named, |id| on(id).collect()));
+                selected.extend(reach(&named, |id| on(id).collect()));
             }
             let name = |id: NodeId| job.node(id).name.to_string();
             let nodes = selected.into_iter().map(name).collect();
@@ -181,13 +188,13 @@ impl Selection {
     }
 }
 
-/// All that is reached from a node, without the node itself.
-fn reach(from: NodeId, next: impl Fn(NodeId) -> BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+/// All that is reached from some nodes.
+fn reach(from: &BTreeSet<NodeId>, next: impl Fn(NodeId) -> BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let mut reached = BTreeSet::new();
-    let mut open = vec![from];
+    let mut open: Vec<NodeId> = from.iter().copied().collect();
     while let Some(node) = open.pop() {
         for found in next(node) {
-            if found != from && reached.insert(found) {
+            if reached.insert(found) {
                 open.push(found);
             }
         }
@@ -277,6 +284,8 @@ mod tests {
         for selector in ["size", "size+", "size[*]", "size[a*c]", "+size[abc][x]"] {
             assert!(names(selector, "size[abc][x]"), "{selector}");
         }
+        assert!(names("clean", "clean/trim[a]") && names("clean/*", "clean/trim"));
+        assert!(!names("clean", "cleaner/trim") && !names("trim", "clean/trim"));
         for selector in ["siz", "list+", "size[b]", "size[abc][y]", "size[abc][x][z]"] {
             assert!(!names(selector, "size[abc][x]"), "{selector}");
         }

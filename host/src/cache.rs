@@ -53,7 +53,7 @@ pub struct CacheKey {
     pub op: String,
     /// The version of the interface between op and host, such as `dynhost:op@0.1.0`.
     pub interface: Cow<'static, str>,
-    /// The configuration.
+    /// The configuration, and what the node may reach.
     pub config: Digest,
     /// The inputs, by name.
     pub inputs: Vec<(String, Digest)>,

@@ -1,10 +1,11 @@
-//! What a node does, in a digest: its op, its configuration, and where its inputs come from.
+//! What a node does, in a digest: its op, its configuration, what it may reach, and where its inputs come
+//! from.
 //!
 //! Two runs whose jobs differ can still share what a node gave, if the node is the same
 //! (`semantics.md` rule 20). The component is left out: to mend an op and to go on is what a
 //! rerun is for.
 
-use dynhost_graph::job::{Job, Node, Origin, OutputRef, ScopeId, Source};
+use dynhost_graph::job::{Access, Job, Node, Origin, OutputRef, ScopeId, Source};
 
 /// The fingerprints of all nodes, by name.
 pub(super) fn fingerprints(job: &Job) -> Vec<(String, String)> {
@@ -18,6 +19,7 @@ fn fingerprint(job: &Job, node: &Node) -> String {
     sketch.part(&job.components[node.component].alias);
     sketch.part(&node.op.name);
     sketch.part(&*node.config);
+    sketch.part(grants(node));
     sketch.scope(node.scope);
     for (definition, source) in node.op.inputs.iter().zip(&node.inputs) {
         sketch.part(&definition.name);
@@ -27,6 +29,22 @@ fn fingerprint(job: &Job, node: &Node) -> String {
         }
     }
     sketch.hash.finalize().to_hex()[..32].to_owned()
+}
+
+/// What a node may reach, as bytes; nothing where it may reach nothing.
+pub(super) fn grants(node: &Node) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for folder in &node.grants.fs {
+        let access: &[u8] = match folder.access {
+            Access::Read => b"read",
+            Access::ReadWrite => b"read_write",
+        };
+        for part in [folder.host.as_os_str().as_encoded_bytes(), folder.guest.as_bytes(), access] {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes
 }
 
 struct Sketch<'a> {

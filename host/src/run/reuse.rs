@@ -16,6 +16,7 @@ use dynhost_graph::scheduler::{Dispatch, StepId};
 use dynhost_graph::value::Value;
 
 use super::RunError;
+use super::fingerprint::grants;
 use super::parent::Parent;
 use super::playback::Found;
 use crate::cache::{
@@ -108,9 +109,6 @@ impl Reuse {
     /// An earlier success that stands for a step; what is to be recorded of the search goes to
     /// `events`.
     pub(super) fn find(&mut self, dispatch: &Dispatch, events: &mut Vec<Event>) -> Option<Found> {
-        if dispatch.attempt > 1 {
-            return None;
-        }
         if let Some(parent) = &self.parent {
             if parent.selects(&dispatch.step) {
                 return None;
@@ -209,7 +207,11 @@ impl Reuse {
 
 impl NodeCache {
     fn new(node: &Node, component: &Component, on: bool) -> Self {
-        let config: Digest = blake3::hash(node.config.as_bytes()).into();
+        // What a node may reach is as much a part of what it is told as its configuration.
+        let mut config = blake3::Hasher::new();
+        config.update(node.config.as_bytes());
+        config.update(&grants(node));
+        let config: Digest = config.finalize().into();
         let mut hash = blake3::Hasher::new();
         for part in [INTERFACE, component.digest(), &node.op.name] {
             hash.update(&(part.len() as u64).to_le_bytes());

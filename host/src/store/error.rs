@@ -92,7 +92,7 @@ impl StoreError {
                 "allow writing there, name another state folder, or keep nothing with `--ephemeral`"
             }
             StoreErrorKind::Full => {
-                "make room, for instance with `dynhost runs prune`, then `dynhost resume` goes on with the run"
+                "make room on that disk, then `dynhost resume` goes on with the run"
             }
             StoreErrorKind::Missing => {
                 "nothing of a store that was taken away can be resumed; runs need the state folder to stay where it is"

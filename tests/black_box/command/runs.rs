@@ -265,6 +265,32 @@ fn a_change_is_shown_before_it_is_accepted() {
     assert!(words.contains("history.toml"), "{words}");
 }
 
+/// A project that was moved goes on where it is now, and a copy does not touch the original.
+#[test]
+fn a_project_can_be_moved() {
+    let workshop = workshop();
+    let mut child = start(&workshop, &["run", "long.toml", "--progress", "none", "--no-cache"]);
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    let moved = workshop.path().join("moved");
+    fs::create_dir(&moved).expect("a folder");
+    for name in ["long.toml", "ops", ".dynhost"] {
+        fs::rename(workshop.path().join(name), moved.join(name)).expect("it is moved");
+    }
+    let run = |arguments: &[&str]| {
+        let output = workshop.dynhost(arguments).current_dir(&moved).output();
+        let output = output.expect("the binary can be started");
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {words}");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), words)
+    };
+    let (sum, words) = run(&["resume", "last", "--progress", "none"]);
+    assert_eq!(sum, "sum: 1124250\n");
+    assert!(words.contains("the manifest is `long.toml`"), "{words}");
+    fs::copy(moved.join("long.toml"), moved.join("other.toml")).expect("a copy");
+    run(&["rerun", "last", "--from-failure", "--manifest", "other.toml", "--progress", "none"]);
+}
+
 #[test]
 fn rerun_takes_over_what_is_not_selected() {
     let workshop = workshop();

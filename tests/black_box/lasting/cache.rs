@@ -170,6 +170,11 @@ fn an_op_with_a_grant_is_reused_only_where_the_node_says_so() {
     assert_eq!(executed(&shared.run(&nodes(", cache = true"))), ["obey"]);
     assert_eq!(executed(&shared.run(&nodes(", cache = true"))), [""; 0]);
     assert_eq!(executed(&shared.run(&nodes(""))), ["obey"]);
+    // Another folder is another matter.
+    let other = Script::new(&[("a", "work 5000")]);
+    let elsewhere = nodes(", cache = true")
+        .replace(script.path().to_str().expect("UTF-8"), other.path().to_str().expect("UTF-8"));
+    assert_eq!(executed(&shared.run(&elsewhere)), ["obey"]);
     // Nor is an op without one where the node says no.
     let nodes = r#"
 nodes.slow = { op = "scripted/slow_next", inputs.x.value = 1, SLOW, cache = false }
@@ -207,6 +212,17 @@ run.from = "run"
     let other = shared.run(&nodes);
     assert_eq!(other.output("keys"), Some(json!(["v of b", "v of c"])));
     assert_eq!(executed(&other), ["lines", "run", "slow[c]"]);
+}
+
+/// What succeeded at a later attempt is found at that attempt.
+#[test]
+fn a_later_attempt_is_reused_too() {
+    let shared = Shared::new();
+    let first = shared.run(&chain("[5]"));
+    let second = shared.run(&chain("[5]"));
+    assert_eq!(second.result.outputs, first.result.outputs);
+    let reused = |event: &Event| matches!(event, Event::StepSucceeded { step, attempt: 2, reused: Some(_), .. } if &*step.node == "slow");
+    assert!(second.events.iter().any(reused), "{:?}", second.counts());
 }
 
 /// Only successes are kept; what failed runs again.

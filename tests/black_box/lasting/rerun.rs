@@ -254,6 +254,35 @@ outputs.config.from = "configured"
     assert_eq!((ran.output("sum"), ran.steps(is_start)), (Some(json!(2)), steps(&["sum"])));
 }
 
+/// A step that is granted another folder than before is run, and a graph is selected whole.
+#[test]
+fn another_grant_runs_again() {
+    let (one, two) = (Script::new(&[("k", "1")]), Script::new(&[("k", "2")]));
+    let nodes = r#"
+[nodes]
+inner = { graph = "inner", inputs.name.value = "k" }
+[graphs.inner]
+inputs.name = {}
+nodes.lines = { op = "scripted/lines", inputs.name.input = "name", SCRIPT }
+nodes.gather = { op = "scripted/gather", inputs.texts.collect = "lines", SCRIPT }
+outputs.all.from = "gather"
+[outputs]
+all.from = "inner.all"
+"#;
+    let store = Arc::new(MemoryStore::default());
+    let job = |script: &Script| Job::new(&script.manifest(nodes)).store(&store);
+    let run = job(&one).run().succeeded();
+    assert_eq!(run.output("all"), Some(json!(["1"])));
+    let other = job(&two).rerun(&run.result.run, &[]).expect("it runs").succeeded();
+    assert_eq!((other.output("all"), other.counts().cached), (Some(json!(["2"])), 0));
+    let same = job(&one).rerun(&run.result.run, &[]).expect("it runs").succeeded();
+    assert_eq!(same.counts().cached, 2);
+    for selector in ["inner", "inner/*"] {
+        let whole = job(&one).rerun(&run.result.run, &[selector]).expect("it runs").succeeded();
+        assert_eq!(whole.counts().cached, 0, "{selector}");
+    }
+}
+
 fn steps(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }

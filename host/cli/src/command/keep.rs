@@ -89,7 +89,7 @@ impl Kept {
         let help = match &error {
             RunError::Store(error) => match error.kind() {
                 StoreErrorKind::Full => {
-                    format!("make room, for instance with `dynhost runs prune`; then {go_on}")
+                    format!("make room on that disk; then {go_on}")
                 }
                 // There is nothing to go on with, or somebody else does.
                 StoreErrorKind::Missing | StoreErrorKind::Busy | StoreErrorKind::Unknown => {

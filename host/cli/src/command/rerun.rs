@@ -1,5 +1,6 @@
 //! `dynhost rerun`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,6 +26,7 @@ use crate::report::{Console, words};
 /// The new run takes the manifest and the components as they are now and the params of the earlier run. A
 /// step whose inputs are the same as before takes over what it gave then; all others are run.
 #[derive(Debug, Args)]
+#[command(override_usage = "dynhost rerun [OPTIONS] <RUN> <--from-failure|--steps <SELECTOR>...>")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["from_failure", "steps"]))]
 #[command(after_help = "\
 Selectors:
@@ -32,6 +34,7 @@ Selectors:
   size[readme_md]   one clone; size[*_md] all that are like it
   size+             with all steps that depend on them
   +size             with all steps that they depend on
+  clean, clean/*    all nodes of a graph
 
 Examples:
   dynhost rerun last --from-failure
@@ -53,6 +56,10 @@ pub(crate) struct RerunArgs {
     build: bool,
     #[command(flatten)]
     bounds: BoundArgs,
+    /// Take the manifest from this file; default: where it stands beside the state folder, or where it
+    /// was
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -63,7 +70,8 @@ pub(super) fn execute(arguments: &RerunArgs, console: Console) -> Result<u8, Err
     let state = arguments.state.find()?;
     let store = state.open()?;
     let earlier = store.resolve(&arguments.run)?;
-    let begun = Begun::read(&store, &earlier)?;
+    let mut begun = Begun::read(&store, &earlier)?;
+    begun.relocate((&state, arguments.manifest.as_deref()), console)?;
     let manifest = begun.manifest_now()?.ok_or_else(|| gone(&begun))?;
     if arguments.build {
         build::build(&manifest, build::Which::Stale, console)?;
@@ -85,7 +93,15 @@ pub(super) fn execute(arguments: &RerunArgs, console: Console) -> Result<u8, Err
     let ended = drive_kept(start, Some(&kept), &arguments.ending, readers)?;
     if says {
         let steps = words::count(reused.load(Ordering::Relaxed), "step");
-        console.say(&format!("{steps} taken over from run {earlier}"));
+        let changed = begun.changed_components(&prepared);
+        let changed = match changed.len() {
+            0 => String::new(),
+            _ => format!(
+                "; changed since: component {}",
+                words::listed(changed.iter().map(String::as_str))
+            ),
+        };
+        console.say(&format!("{steps} taken over from run {earlier}{changed}"));
     }
     arguments.ending.end(ended, &manifest, Some(&kept), console)
 }
@@ -93,7 +109,7 @@ pub(super) fn execute(arguments: &RerunArgs, console: Console) -> Result<u8, Err
 fn gone(begun: &Begun) -> Error {
     let path = begun.path();
     Error::usage(format!("the manifest `{}` of run `{}` is gone", path.display(), begun.run))
-        .with_help("a rerun takes the manifest as it is now: put it back where it was")
+        .with_help("a rerun takes the manifest as it is now: put it back, or name it with `--manifest FILE`")
 }
 
 /// Counts the steps that the earlier run stands for.

@@ -1,6 +1,7 @@
 //! `dynhost resume`.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::Args;
 use dynhost::graph::event::RunStatus;
@@ -39,6 +40,10 @@ pub(crate) struct ResumeArgs {
     /// Steps at once; default: as before
     #[arg(long, value_name = "N")]
     max_concurrency: Option<NonZeroU32>,
+    /// Take the manifest from this file; default: where it stands beside the state folder, or where it
+    /// was
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -49,7 +54,8 @@ pub(super) fn execute(arguments: &ResumeArgs, console: Console) -> Result<u8, Er
     let state = arguments.state.find()?;
     let store = state.open()?;
     let run = store.resolve(&arguments.run)?;
-    let begun = Begun::read(&store, &run)?;
+    let mut begun = Begun::read(&store, &run)?;
+    begun.relocate((&state, arguments.manifest.as_deref()), console)?;
     let kept = Kept::new(state, store, &run, begun.settings.cache)?;
     refuse_ended(&kept, &run)?;
 
@@ -88,6 +94,6 @@ fn gone(begun: &Begun) -> Error {
     let (run, path) = (&begun.run, begun.path());
     let message = format!("the manifest `{}` of run `{run}` is gone", path.display());
     Error::usage(message).with_help(
-        "put it back, or go on with the manifest as the run recorded it: `--accept-changes`",
+        "put it back, name it with `--manifest FILE`, or go on with the manifest as the run recorded it: `--accept-changes`",
     )
 }

@@ -8,7 +8,7 @@ use dynhost::store::sqlite::SqliteStore;
 use crate::error::Error;
 use crate::report::words;
 
-const NAME: &str = ".dynhost";
+pub(super) const NAME: &str = ".dynhost";
 const VARIABLE: &str = "DYNHOST_STATE_DIR";
 
 /// Where a run that is there is looked for.
@@ -109,6 +109,11 @@ impl State {
             let _ = std::fs::write(self.folder.join(".gitignore"), "*\n");
         }
         Ok(store)
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Opens the folder for reading.

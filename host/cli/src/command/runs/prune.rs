@@ -26,10 +26,10 @@ Examples:
 pub(super) struct PruneArgs {
     /// These runs: an id, the beginning of one, or `last`
     run: Vec<String>,
-    /// Runs that ended longer ago than this, such as 30d
+    /// Runs in which nothing has happened for so long, such as 30d; interrupted ones too
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
-    /// All runs but the newest so many
+    /// All runs that have ended but the newest so many
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
     /// Of runs of this job only
