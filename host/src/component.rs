@@ -22,6 +22,7 @@ use crate::engine::EngineSettings;
 use crate::instance::Linked;
 use crate::wit::OP;
 
+pub use encode::{Preview1, Recipe, World, componentize};
 pub(crate) use engines::Engines;
 pub use error::ComponentError;
 
@@ -41,6 +42,8 @@ struct Inner {
     imports: Vec<String>,
     ops: Vec<Arc<OpDefinition>>,
     wasm: Vec<u8>,
+    /// The digest of `wasm`, which for a core module is not that of the file.
+    wasm_digest: String,
     engines: Arc<Engines>,
     plain: Linked,
     metered: OnceLock<Linked>,
@@ -73,9 +76,15 @@ impl Component {
             let pinned = pinned.to_owned();
             return Err(ComponentError::Digest { path, found: digest, pinned });
         }
-        let wasm = encode::as_component(&path, bytes)?;
+        let (wasm, wasm_digest) = match encode::component_of(&path, &bytes)? {
+            Some(made) => {
+                let digest = hex(&Sha256::digest(&made));
+                (made, digest)
+            }
+            None => (bytes, digest.clone()),
+        };
         let settings = EngineSettings { fuel: false };
-        let code = compile(engines, settings, &path, &digest, &wasm)?;
+        let code = compile(engines, settings, &path, &wasm_digest, &wasm)?;
         let imports = check_world(&path, &code)?;
         let plain = link(engines, settings, &code, &imports).map_err(|source| {
             ComponentError::Interface { path: path.clone(), source: source.into() }
@@ -88,6 +97,7 @@ impl Component {
             imports,
             ops,
             wasm,
+            wasm_digest,
             engines: Arc::clone(engines),
             plain,
             metered: OnceLock::new(),
@@ -151,7 +161,7 @@ impl Component {
             return Ok(code);
         }
         let settings = EngineSettings { fuel: true };
-        let code = compile(&inner.engines, settings, &inner.path, &inner.digest, &inner.wasm)
+        let code = compile(&inner.engines, settings, &inner.path, &inner.wasm_digest, &inner.wasm)
             .map_err(|error| error.to_string())?;
         let code = link(&inner.engines, settings, &code, &inner.imports)
             .map_err(|error| error.to_string())?;

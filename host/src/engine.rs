@@ -54,13 +54,15 @@ fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
         // Whatever a component may have, there is for each instance.
-        .total_core_instances(INSTANCES * 16)
-        .total_memories(INSTANCES * 2)
+        .total_core_instances(INSTANCES * 64)
+        .total_memories(INSTANCES * 3)
         .total_tables(INSTANCES * 16)
         .total_stacks(INSTANCES)
         .max_unused_warm_slots(INSTANCES * 2)
-        .max_core_instances_per_component(16)
-        .max_memories_per_component(2)
+        // Python is linked out of 38 core instances, which cost nothing by themselves; JavaScript has
+        // two empty memories beside its own.
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(3)
         .max_tables_per_component(16)
         .max_tables_per_module(8)
         .table_elements(100_000)

@@ -19,12 +19,13 @@ use serde_json::{Value as Json, json};
 const STUCK: Duration = Duration::from_mins(4);
 
 /// The components that manifests may name, and the target that each is compiled for.
-const COMPONENTS: [(&str, &str, &str); 8] = [
+const COMPONENTS: [(&str, &str, &str); 9] = [
     ("basics", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("files", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
     ("hostile", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("pieces", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("texts", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
+    ("conformance", env!("GUESTS"), "wasm32-unknown-unknown"),
     ("machine", env!("GUESTS"), "wasm32-wasip2"),
     ("odd", env!("GUESTS"), "wasm32-unknown-unknown"),
     ("scripted", env!("GUESTS"), "wasm32-wasip2"),
@@ -89,6 +90,16 @@ impl Job {
             options: RunOptions::default(),
             host: host().clone(),
         }
+    }
+
+    /// A job over components that are no crates of this project as well: alias and file.
+    pub(crate) fn over(components: &[(&str, &Path)], nodes: &str) -> Self {
+        let mut job = Self::new(nodes);
+        for (alias, path) in components {
+            let path = path.to_str().expect("the path is UTF-8");
+            job.text.insert_str(0, &["components.", alias, " = '", path, "'\n"].concat());
+        }
+        job
     }
 
     pub(crate) fn param(mut self, name: &str, value: Json) -> Self {

@@ -70,7 +70,19 @@ fn the_text_form_is_refused() {
 fn a_core_module_without_its_section_is_refused() {
     let (error, words, _) = refused(&wat("(module (func (export \"run\")))"));
     assert_eq!(words, "`FILE` is a core module without a component-type section");
-    assert!(error.help().is_some_and(|help| help.contains("wasm-tools component embed")));
+    assert!(error.help().is_some_and(|help| help.contains("dynhost componentize")));
+}
+
+/// As a C compiler makes it that was not told to make a library.
+#[test]
+fn a_program_for_wasi_preview_1_is_refused() {
+    let (error, words, _) = refused(&wat(r#"
+        (module
+            (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+            (func (export "_start")))
+    "#));
+    assert_eq!(words, "`FILE` is a core module without a component-type section");
+    assert!(error.help().is_some_and(|help| help.contains("-mexec-model=reactor")), "{error:?}");
 }
 
 #[test]

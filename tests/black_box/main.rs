@@ -9,6 +9,7 @@ mod graph;
 mod greedy;
 mod hosts;
 mod job;
+mod languages;
 mod lasting;
 mod loading;
 mod machine;

@@ -10,7 +10,9 @@ use clap_complete::Shell;
 use dynhost::graph::event::Level;
 use serde_json::json;
 
-use crate::command::{build, call, explain, graph, inspect, rerun, resume, run, runs, validate};
+use crate::command::{
+    build, call, componentize, explain, graph, inspect, rerun, resume, run, runs, validate,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -74,6 +76,7 @@ pub(crate) enum Command {
     Call(call::CallArgs),
     Graph(graph::GraphArgs),
     Build(build::BuildArgs),
+    Componentize(componentize::ComponentizeArgs),
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\
 Examples:

@@ -3,6 +3,7 @@
 mod begun;
 pub(crate) mod build;
 pub(crate) mod call;
+pub(crate) mod componentize;
 mod drive;
 mod ending;
 pub(crate) mod explain;
@@ -41,6 +42,7 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Call(arguments) => call::execute(&arguments, console),
         Command::Graph(arguments) => graph::execute(&arguments, console),
         Command::Build(arguments) => build::execute(&arguments, console),
+        Command::Componentize(arguments) => componentize::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::Man { folder } => shell::man(&folder),
     }

@@ -42,6 +42,30 @@ pub enum ComponentError {
     NoComponentType {
         /// The file.
         path: PathBuf,
+        /// Whether it is a program with `_start`.
+        command: bool,
+    },
+    /// A component, where a core module was expected.
+    #[error("`{}` is a component already", path.display())]
+    IsComponent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A core module that calls WASI preview 1, where that was not allowed.
+    #[error("`{}` imports WASI preview 1, and nothing was to answer it: {}", path.display(), quoted(imports))]
+    Preview1 {
+        /// The file.
+        path: PathBuf,
+        /// The functions that it imports.
+        imports: Vec<String>,
+    },
+    /// The world that a core module is said to implement cannot be read.
+    #[error("there is no such world in `{}`", wit.display())]
+    World {
+        /// The file or folder of WIT.
+        wit: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The bytes are not valid WebAssembly, or use a feature that is not offered.
     #[error("component `{}` cannot be compiled", path.display())]
@@ -109,7 +133,10 @@ impl ComponentError {
             Self::Read { path, .. }
             | Self::Digest { path, .. }
             | Self::NotWasm { path, .. }
-            | Self::NoComponentType { path }
+            | Self::NoComponentType { path, .. }
+            | Self::IsComponent { path }
+            | Self::Preview1 { path, .. }
+            | Self::World { wit: path, .. }
             | Self::Compile { path, .. }
             | Self::OtherWorld { path, .. }
             | Self::UnknownImports { path, .. }
@@ -137,9 +164,28 @@ impl ComponentError {
                  wasm32-wasip2` makes from a crate that uses the SDK"
                     .to_owned(),
             ),
-            Self::NoComponentType { .. } => Some(
-                "build it with an SDK or with wit-bindgen for the world `dynhost:op/component`, or \
-                 run `wasm-tools component embed wit/ MODULE.wasm --world component -o OUT.wasm`"
+            Self::NoComponentType { command: true, .. } => Some(
+                "it is a program with `_start`, and does not export the ops; build it as a library \
+                 with an SDK (in C: `-mexec-model=reactor`, with the SDK's sources; in Go: \
+                 `-buildmode=c-shared`)"
+                    .to_owned(),
+            ),
+            Self::NoComponentType { command: false, .. } => Some(
+                "build it with an SDK or with wit-bindgen for the world `dynhost:op/component`, or, \
+                 if it is made for that world, run `dynhost componentize MODULE.wasm --wit wit/ \
+                 --world component --out OUT.wasm`"
+                    .to_owned(),
+            ),
+            Self::IsComponent { .. } => {
+                Some("use it as it is; `dynhost inspect` says what it holds".to_owned())
+            }
+            Self::Preview1 { .. } => Some(
+                "`--wasi stub` answers these calls inside the component, so that its ops stay pure; \
+                 `--wasi real` passes them to the host"
+                    .to_owned(),
+            ),
+            Self::World { .. } => Some(
+                "name the folder that holds the WIT package, and one of its worlds with `--world`"
                     .to_owned(),
             ),
             Self::OtherWorld { exports, .. } => Some(format!(

@@ -176,16 +176,17 @@ fn replay_prints_what_the_live_run_printed() {
 fn start(workshop: &Workshop, arguments: &[&str]) -> Child {
     let mut command = workshop.dynhost(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("the binary can be started");
+    let mut child = command.spawn().expect("the binary can be started");
     let begun = Instant::now();
-    loop {
-        assert!(begun.elapsed() < Duration::from_mins(1), "nothing was emitted");
+    while begun.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(20));
         let (code, events, _) = text(workshop, "runs events last");
         if code == 0 && events.contains("output_emitted") {
             return child;
         }
     }
+    child.kill().expect("it can be killed");
+    panic!("nothing was emitted: {:?}", child.wait_with_output());
 }
 
 fn status(workshop: &Workshop) -> Json {

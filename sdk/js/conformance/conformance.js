@@ -1,0 +1,119 @@
+// The ops that every SDK implements, so that one suite can try them all.
+
+import { Failure, context, dynamicOutput, log, op, progress, t } from "dynhost-sdk";
+
+const anyValue = t.value().describe("Bytes of any media type.");
+const text = t.string().describe("A text.");
+
+op(
+  {
+    name: "echo",
+    description: "Gives the value back as it is, of any media type.",
+    inputs: { value: anyValue },
+    output: t.value().describe("The same bytes."),
+  },
+  ({ value }) => value,
+);
+
+op(
+  {
+    name: "split",
+    description: "Splits a text into lines and gives each as soon as it is found.",
+    inputs: { text },
+    outputs: { line: t.dynamic(t.string()).describe("One line.") },
+  },
+  function* ({ text }) {
+    const lines = text.split("\n");
+    // What follows the last line feed is a line if it is not empty.
+    if (lines.at(-1) === "") lines.pop();
+    for (const [n, line] of lines.entries()) yield dynamicOutput(line, `line_${n}`);
+  },
+);
+
+op(
+  {
+    name: "words",
+    description: "Gives the words of a text, all at the end.",
+    inputs: { text },
+    outputs: { word: t.dynamic(t.string()).describe("One word.") },
+  },
+  ({ text }) => ({
+    word: text.split(/[ \t\n\f\r]+/).filter(Boolean).map((word, n) => dynamicOutput(word, n)),
+  }),
+);
+
+op(
+  {
+    name: "length",
+    description: "Counts the Unicode code points of a text.",
+    inputs: { text },
+    output: t.integer().describe("How many there are."),
+  },
+  ({ text }) => {
+    let points = 0;
+    for (const _ of text) points++;
+    return points;
+  },
+);
+
+op(
+  {
+    name: "join",
+    description: "Joins texts, pulling them one batch after the other.",
+    inputs: { texts: t.collected(t.string()).describe("What is joined, in this order.") },
+    output: t.string().describe("The whole text."),
+    config: t.object({ separator: t.string().default(" ").describe("What stands between two texts.") }),
+  },
+  ({ texts }, { separator }) => [...texts].join(separator),
+);
+
+op(
+  {
+    name: "half",
+    description: "Halves an even number, and gives nothing for an odd one.",
+    inputs: { n: t.integer().describe("A whole number.") },
+    outputs: { half: t.integer().optional().describe("Half of the number, where that is a whole number.") },
+  },
+  ({ n }) => (n % 2 === 0 ? { half: n / 2 } : {}),
+);
+
+op(
+  {
+    name: "fail",
+    description: "Fails as it is asked to, and gives the number of the attempt once it may succeed.",
+    inputs: { value: anyValue },
+    output: t.integer().describe("The number of the attempt that succeeds."),
+    config: t.object({
+      kind: t.oneOf("permanent", "transient", "retry_after").default("permanent").describe("How to fail."),
+      until: t.integer().optional().describe("The last attempt that fails; all of them where it is not given."),
+      delay_ms: t.integer().default(0).describe("How long to wait before the next attempt, for `retry_after`."),
+    }),
+  },
+  (_, { kind, until, delay_ms }) => {
+    const { attempt } = context();
+    if (until !== undefined && attempt > until) return attempt;
+    const message = `attempt ${attempt} was asked to fail`;
+    if (kind === "permanent") throw Failure.permanent(message);
+    if (kind === "transient") throw Failure.transient(message);
+    throw Failure.retryAfter(message, delay_ms);
+  },
+);
+
+op(
+  {
+    name: "tell",
+    description: "Writes to the log at each level, says how far it is, and gives where it stands in the run.",
+    inputs: { value: anyValue },
+    output: t
+      .object({ step: t.string(), keys: t.array(t.string()), attempt: t.integer() })
+      .describe("The step, its mapping keys and its attempt."),
+  },
+  () => {
+    for (const level of ["trace", "debug", "info", "warn", "error"]) {
+      log[level](`${level} message`, { language: "javascript" });
+    }
+    progress(1, 2);
+    const { stepKey, mappingKeys, attempt } = context();
+    return { step: stepKey, keys: mappingKeys, attempt };
+  },
+);
