@@ -111,21 +111,16 @@ fn slow_numbers(n: u32, #[config] pace: Pace, out: &mut Emitter<u32>) -> Result<
 #[op]
 fn slow_next(x: u32, #[config] pace: Pace) -> Result<Option<u32>> {
     work(pace.thousands);
-    if x % 5 == 0 && step::attempt() == 1 {
+    if x.is_multiple_of(5) && step::attempt() == 1 {
         return Err(Failure::transient("the first attempt at every fifth number fails"));
     }
-    Ok((x % 7 != 0).then_some(x + 1))
+    Ok((!x.is_multiple_of(7)).then_some(x + 1))
 }
 
 /// Adds numbers, working for each.
 #[op]
 fn slow_sum(numbers: Collected<u32>, #[config] pace: Pace) -> u32 {
-    numbers
-        .map(|x| {
-            work(pace.thousands);
-            x
-        })
-        .sum()
+    numbers.inspect(|_| work(pace.thousands)).sum()
 }
 
 /// Works, then gives the mapping keys of the step.
