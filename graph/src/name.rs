@@ -202,6 +202,14 @@ pub struct StepKey {
     pub keys: KeyPath,
 }
 
+impl StepKey {
+    /// Whether the mapping keys begin with these, outermost first.
+    #[must_use]
+    pub fn begins_with(&self, keys: &[MappingKey]) -> bool {
+        self.keys.keys().starts_with(keys)
+    }
+}
+
 impl fmt::Display for StepKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.node, self.keys)

@@ -41,6 +41,17 @@ impl Language {
         Self { name, says, pure, built: OnceLock::new() }
     }
 
+    /// A component that the script makes beside the conformance component; says so where it cannot be made.
+    fn beside(&self, file: &str) -> Option<PathBuf> {
+        match self.component() {
+            Ok(_) => Some(sdk(self.name).join("target").join(file)),
+            Err(skipped) => {
+                println!("{skipped}");
+                None
+            }
+        }
+    }
+
     /// The conformance component, made by the language's script once in this process; or why the machine cannot
     /// make it.
     ///

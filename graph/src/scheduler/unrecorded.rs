@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use super::Action;
 use crate::event::Event;
-use crate::name::{MappingKey, StepKey};
 
 /// What [`Scheduler::replay`] found, less what has been recorded: to be recorded when the run
 /// goes on (`semantics.md` rule 19). An event and what followed from it are not recorded
@@ -59,14 +58,10 @@ impl Unrecorded {
             let (Action::Skip { step, .. } | Action::Fail { step, .. }) = action else {
                 return true;
             };
-            place > end || !(nodes.contains(&step.node) && begins_with(step, keys))
+            place > end || !(nodes.contains(&step.node) && step.begins_with(keys))
         });
         before - self.0.len()
     }
-}
-
-fn begins_with(step: &StepKey, keys: &[MappingKey]) -> bool {
-    step.keys.keys().starts_with(keys)
 }
 
 fn is_record_of(event: &Event, action: &Action) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dynhost_graph::event::{Event, Lineage, Reused, ReusedFrom};
 use dynhost_graph::job::Job;
-use dynhost_graph::name::{MappingKey, StepKey};
+use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Bounds, Dispatch, Input, Scheduler};
 use dynhost_graph::select::{Selection, Selector};
 
@@ -139,9 +139,7 @@ impl Reading {
                 self.emitted.remove(step);
             }
             Event::ClonesDropped { nodes, keys } => {
-                let dropped = |step: &StepKey| {
-                    nodes.contains(&step.node) && begins_with(&step.keys.keys(), keys)
-                };
+                let dropped = |step: &StepKey| nodes.contains(&step.node) && step.begins_with(keys);
                 self.successes.retain(|step, _| !dropped(step));
             }
             _ => {}
@@ -149,10 +147,6 @@ impl Reading {
         // What follows from the event has been done by the run itself.
         self.scheduler.replay(event, &mut Vec::new());
     }
-}
-
-fn begins_with(keys: &[MappingKey], start: &[MappingKey]) -> bool {
-    keys.starts_with(start)
 }
 
 fn digest(inputs: &[Input]) -> Digest {

@@ -301,8 +301,17 @@ impl SqliteStore {
         what: &str,
         question: impl FnOnce(&Connection) -> Result<T>,
     ) -> Result<T, StoreError> {
-        let connection = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        question(&connection).map_err(self.failed(what))
+        self.ask_on(&self.shared.reader, what, question)
+    }
+
+    fn ask_on<T>(
+        &self,
+        connection: &Mutex<Connection>,
+        what: &str,
+        question: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T, StoreError> {
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        question(&connection).map_err(|fault| fault.during(what, &self.shared.paths.database))
     }
 
     fn failed(&self, what: &str) -> impl Fn(Fault) -> StoreError {
@@ -386,26 +395,18 @@ impl RunStore for SqliteStore {
     }
 }
 
-impl SqliteStore {
-    fn asked<T>(
-        &self,
-        what: &str,
-        question: impl FnOnce(&Connection) -> Result<T>,
-    ) -> Result<T, StoreError> {
-        let connection = self.shared.finder.lock().unwrap_or_else(PoisonError::into_inner);
-        question(&connection).map_err(|fault| fault.during(what, &self.shared.paths.database))
-    }
-}
-
 impl Cache for SqliteStore {
     fn holdings(&self, component: &str, op: &str) -> Result<Holdings, StoreError> {
-        self.asked("look into the cache", |connection| entries::holdings(connection, component, op))
+        self.ask_on(&self.shared.finder, "look into the cache", |connection| {
+            entries::holdings(connection, component, op)
+        })
     }
 
     fn find(&self, key: &Digest) -> Result<Option<CachedSuccess>, StoreError> {
         let objects = &*self.shared.objects;
-        let hit = self
-            .asked("look into the cache", |connection| entries::find(connection, objects, key))?;
+        let hit = self.ask_on(&self.shared.finder, "look into the cache", |connection| {
+            entries::find(connection, objects, key)
+        })?;
         let Some(hit) = hit else { return Ok(None) };
         if let Some(at_us) = hit.note_at_us {
             self.order(Order::Used(hit.entry, at_us));

@@ -1,12 +1,10 @@
 //! The conformance ops in JavaScript, the same in TypeScript, which one script builds, and what the SDK's README says
 //! about steps.
 
-use std::path::PathBuf;
-
 use dynhost::graph::event::{Event, Level};
 use serde_json::json;
 
-use super::{conformance, language, sdk};
+use super::{conformance, language};
 use crate::job::{Job, Ran, component};
 
 #[test]
@@ -16,27 +14,15 @@ fn javascript_conforms() {
 
 #[test]
 fn typescript_conforms() {
-    if let Some(built) = built("conformance-ts.wasm") {
+    if let Some(built) = language("js").beside("conformance-ts.wasm") {
         conformance::conforms(&built, "typescript", language("js").pure);
         conformance::is_a_twin_of(&built, &component("conformance"));
     }
 }
 
-/// A component that the script makes beside the conformance component.
-fn built(file: &str) -> Option<PathBuf> {
-    let javascript = language("js");
-    match javascript.component() {
-        Ok(_) => Some(sdk(javascript.name).join("target").join(file)),
-        Err(skipped) => {
-            println!("{skipped}");
-            None
-        }
-    }
-}
-
 /// The ops of the README as they stand there, and others in the same component.
 fn run(nodes: &str) -> Option<Ran> {
-    built("guest.wasm").map(|guest| Job::over(&[("js", &guest)], nodes).run())
+    language("js").beside("guest.wasm").map(|guest| Job::over(&[("js", &guest)], nodes).run())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use dynhost::graph::event::{Event, Failure, Level};
 use serde_json::json;
 
-use super::{language, sdk};
+use super::language;
 use crate::job::{Job, Ran};
 
 #[test]
@@ -13,13 +13,8 @@ fn python_conforms() {
 
 /// The ops of the README as they stand there, and others in the same component.
 fn run(nodes: &str) -> Option<Ran> {
-    let python = language("python");
-    if let Err(skipped) = python.component() {
-        println!("{skipped}");
-        return None;
-    }
-    let guest = sdk(python.name).join("target/guest.wasm");
-    Some(Job::over(&[("py", &guest)], nodes).run())
+    let guest = language("python").beside("guest.wasm");
+    guest.map(|guest| Job::over(&[("py", &guest)], nodes).run())
 }
 
 #[test]
