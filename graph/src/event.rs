@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -387,7 +388,7 @@ pub enum ReportedRetry {
 }
 
 /// A bound on what an attempt may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LimitKind {
@@ -407,9 +408,62 @@ pub enum LimitKind {
     Clones,
     /// Bytes of log text.
     Log,
+    /// Bytes of all outputs of the attempt together.
+    OutputTotal,
+    /// Resources that the guest holds open: files, folders, streams, sockets, handles.
+    Resources,
+    /// How deep arrays and objects of a JSON output are nested.
+    JsonDepth,
 }
 
 impl LimitKind {
+    /// What a node's `limits` may bound. The stack is the host's, and clones are bounded by `max_clones`.
+    pub const SETTABLE: [Self; 9] = [
+        Self::Memory,
+        Self::TableElements,
+        Self::Fuel,
+        Self::Output,
+        Self::OutputTotal,
+        Self::HostAllocation,
+        Self::Log,
+        Self::Resources,
+        Self::JsonDepth,
+    ];
+
+    /// The key under which a manifest bounds it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::TableElements => "table_elements",
+            Self::Fuel => "fuel",
+            Self::Stack => "stack",
+            Self::Output => "output",
+            Self::HostAllocation => "host_allocation",
+            Self::Clones => "max_clones",
+            Self::Log => "log",
+            Self::OutputTotal => "output_total",
+            Self::Resources => "resources",
+            Self::JsonDepth => "json_depth",
+        }
+    }
+
+    /// Whether its values are bytes.
+    #[must_use]
+    pub const fn is_bytes(self) -> bool {
+        match self {
+            Self::Memory
+            | Self::Stack
+            | Self::Output
+            | Self::OutputTotal
+            | Self::HostAllocation
+            | Self::Log => true,
+            Self::TableElements | Self::Fuel | Self::Clones | Self::Resources | Self::JsonDepth => {
+                false
+            }
+        }
+    }
+
     /// The limit in words, such as "memory limit".
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -422,6 +476,9 @@ impl LimitKind {
             Self::HostAllocation => "limit on what a call may make the host allocate",
             Self::Clones => "limit on clones",
             Self::Log => "limit on log text",
+            Self::OutputTotal => "limit on the size of all outputs",
+            Self::Resources => "limit on open resources",
+            Self::JsonDepth => "limit on the nesting of JSON",
         }
     }
 
@@ -429,11 +486,11 @@ impl LimitKind {
     #[must_use]
     pub fn with_unit(self, value: u64) -> String {
         match self {
-            Self::Memory | Self::Stack | Self::Output | Self::HostAllocation | Self::Log => {
-                bytes_in_words(value)
-            }
+            kind if kind.is_bytes() => bytes_in_words(value),
             Self::TableElements | Self::Clones => format!("{value} elements"),
-            Self::Fuel => format!("{value} units"),
+            Self::Resources => format!("{value} resources"),
+            Self::JsonDepth => format!("{value} levels"),
+            _ => format!("{value} units"),
         }
     }
 }
@@ -453,6 +510,22 @@ pub fn bytes_in_words(bytes: u64) -> String {
         }
     }
     format!("{bytes} bytes")
+}
+
+/// A duration with its largest unit, such as `30 s` or `1.5 s`.
+#[must_use]
+pub fn duration_in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match duration.as_millis() {
+        ..1_000 => format!("{} ms", duration.as_millis()),
+        1_000..60_000 => format!("{} s", tenths(seconds)),
+        60_000..3_600_000 => format!("{} min", tenths(seconds / 60.0)),
+        _ => format!("{} h", tenths(seconds / 3600.0)),
+    }
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 /// How an op broke the contract of its interface (op-interface, principle 4).

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::OpDefinition;
+use crate::limits::{Bound, Limits};
 use crate::value::Value;
 
 /// The position of a node in [`Job::nodes`].
@@ -258,7 +259,7 @@ pub struct Policy {
     /// The pool that its steps take a place of.
     pub pool: Option<PoolId>,
     /// Wall-clock time of one attempt.
-    pub timeout: Option<Duration>,
+    pub timeout: Option<Bound<Duration>>,
     /// Bounds on one attempt.
     pub limits: Limits,
     /// What happens when an attempt fails.
@@ -271,17 +272,6 @@ pub struct Policy {
     pub max_clones: Option<u64>,
     /// `cache = …`; `None`: the host decides (`semantics.md` rule 21).
     pub cache: Option<bool>,
-}
-
-/// Bounds on one attempt; `None`: the host's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of guest memory, over all memories of the instance.
-    pub memory: Option<u64>,
-    /// Units of wasmtime fuel.
-    pub fuel: Option<u64>,
-    /// Bytes of one output's value.
-    pub output: Option<u64>,
 }
 
 /// The retry policy of a node (`semantics.md` rule 16).

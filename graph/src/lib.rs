@@ -7,8 +7,10 @@
 pub mod definition;
 pub mod event;
 pub mod job;
+pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod operator;
 pub mod params;
 pub mod plan;
 pub mod retry;

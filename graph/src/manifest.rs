@@ -5,20 +5,22 @@
 
 mod body;
 pub mod error;
-mod item;
+pub(crate) mod item;
 pub(crate) mod nearest;
 mod policy;
-mod quantity;
+pub(crate) mod quantity;
 mod read;
 mod reference;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
 pub use self::error::{ManifestError, Problem, Span};
 use crate::job::{Access, BatchBounds, Policy};
+use crate::limits::{Bound, Limits};
 
 /// Something read from a manifest, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct Manifest {
     pub description: String,
     /// `[job] max_concurrency`.
     pub max_concurrency: Option<u32>,
+    /// `[defaults]`.
+    pub defaults: Defaults,
     /// `[params]`.
     pub params: Vec<Param>,
     /// `[components]`.
@@ -60,6 +64,15 @@ pub struct Manifest {
     pub graphs: Vec<Graph>,
     /// `[nodes]` and `[outputs]`.
     pub body: Body,
+}
+
+/// What holds for every node that does not say otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// `limits`.
+    pub limits: Limits,
+    /// `timeout`.
+    pub timeout: Option<Bound<Duration>>,
 }
 
 /// A run parameter.

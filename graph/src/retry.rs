@@ -10,15 +10,15 @@ const LONGEST_WAIT_MS: u64 = 60 * 60 * 1000;
 
 /// The delay before the next attempt, in milliseconds; `None`: the step has failed for good.
 ///
-/// `attempt` is the one that failed, from 1. `pure`: the op has no authority, so that a trap
-/// or a limit would come again the same and is retried only where the policy names it.
+/// `attempt` is the one that failed, from 1. `same`: a trap or a limit would come again the same, since the op has no
+/// authority and its limits do not grow; it is retried only where the policy names it.
 /// `random`, from 0 to 1, is what jitter takes of the delay.
 #[must_use]
 pub fn retry_delay(
     policy: &Retry,
     failure: &Failure,
     attempt: u32,
-    pure: bool,
+    same: bool,
     random: f64,
 ) -> Option<u64> {
     if attempt >= policy.max_attempts {
@@ -36,7 +36,7 @@ pub fn retry_delay(
     };
     let retried = match &policy.on {
         Some(on) => on.contains(&kind),
-        None => !(pure && matches!(kind, RetryOn::Trap | RetryOn::Limit)),
+        None => !(same && matches!(kind, RetryOn::Trap | RetryOn::Limit)),
     };
     if !retried {
         return None;

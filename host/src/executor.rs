@@ -21,10 +21,11 @@ pub struct StepSpec {
     pub component: Component,
     /// What the attempts have in common.
     pub settings: Arc<Settings>,
-    /// Wall-clock time of one attempt.
-    pub timeout: Duration,
     /// Steps of a higher rank go first.
     pub rank: u32,
+    /// For steps that may be suspended while others run: which of the nodes that yield this is, from 0 in the order of
+    /// their ranks.
+    pub level: Option<u32>,
     /// An attempt that takes at least this long is handed back with its report; `None`: none is.
     pub handed_back_after: Option<Duration>,
 }
@@ -68,6 +69,10 @@ pub struct Serving {
     pub max_concurrency: u32,
     /// One more than the highest rank of its steps.
     pub ranks: u32,
+    /// How many of its nodes yield.
+    pub levels: u32,
+    /// Bytes of memory that a step which does not yield may need at most.
+    pub largest: u64,
     /// Where what the steps do is reported.
     pub inbox: Arc<Inbox>,
 }

@@ -4,13 +4,15 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+
+use dynhost_graph::operator::OperatorPolicy;
 
 use crate::component::{Component, ComponentError, Engines};
 use crate::engine::INSTANCES;
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
+use crate::machine;
 
 /// Runs components of ops. A clone is the same host.
 #[derive(Clone)]
@@ -20,7 +22,8 @@ struct Inner {
     engines: Arc<Engines>,
     executor: Arc<LocalExecutor>,
     limits: StepLimits,
-    timeout: Duration,
+    policy: OperatorPolicy,
+    memory: u64,
     workers: u32,
 }
 
@@ -28,7 +31,8 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub struct HostBuilder {
     limits: StepLimits,
-    timeout: Duration,
+    policy: OperatorPolicy,
+    memory: Option<u64>,
     workers: Option<NonZeroU32>,
     code_cache: Option<PathBuf>,
 }
@@ -49,7 +53,8 @@ impl Default for HostBuilder {
     fn default() -> Self {
         Self {
             limits: StepLimits::default(),
-            timeout: Duration::from_mins(10),
+            policy: OperatorPolicy::default(),
+            memory: None,
             workers: None,
             code_cache: None,
         }
@@ -64,11 +69,18 @@ impl HostBuilder {
         self
     }
 
-    /// The wall-clock time of an attempt at a step where its node says nothing else; 10 minutes
-    /// by default.
+    /// The most that jobs may use and reach, whatever they ask for.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn policy(mut self, policy: OperatorPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Bytes of memory for all guests at once: each attempt holds its memory limit while it runs or is suspended. By
+    /// default three quarters of what the machine has.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
         self
     }
 
@@ -97,12 +109,15 @@ impl HostBuilder {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let cores = u32::try_from(cores).unwrap_or(INSTANCES);
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
-        let executor = LocalExecutor::start(workers).map_err(HostError::Thread)?;
+        let memory = self.memory.unwrap_or_else(|| machine::memory() / 4 * 3);
+        let memory = memory.min(self.policy.memory_total.unwrap_or(u64::MAX));
+        let executor = LocalExecutor::start(workers, memory).map_err(HostError::Thread)?;
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
-            limits: self.limits,
-            timeout: self.timeout,
+            limits: self.limits.within(&self.policy),
+            policy: self.policy,
+            memory,
             workers,
         })))
     }
@@ -143,11 +158,19 @@ impl Host {
         Arc::clone(&self.0.executor) as Arc<dyn Executor>
     }
 
-    pub(crate) fn limits(&self) -> &StepLimits {
-        &self.0.limits
+    /// What jobs may use and reach at most.
+    #[must_use]
+    pub fn policy(&self) -> &OperatorPolicy {
+        &self.0.policy
     }
 
-    pub(crate) fn timeout(&self) -> Duration {
-        self.0.timeout
+    /// Bytes of memory for all guests at once.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.0.memory
+    }
+
+    pub(crate) fn limits(&self) -> &StepLimits {
+        &self.0.limits
     }
 }

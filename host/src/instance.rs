@@ -21,7 +21,9 @@ use dynhost_graph::name::{KeyPath, StepKey};
 use dynhost_graph::scheduler::{Collection, Input};
 use dynhost_graph::value::Value;
 use futures::future::BoxFuture;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Resource};
+use wasmtime::component::{
+    Component, ComponentExportIndex, InstancePre, Linker, Resource, ResourceTableError,
+};
 use wasmtime::{Store, Trap};
 
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OpDefinitionOut, OutputOut, ValueIn};
@@ -91,10 +93,22 @@ pub struct Settings {
     pub op: Arc<OpDefinition>,
     /// The op's configuration as JSON text.
     pub config: Arc<str>,
-    /// Bounds on one attempt.
-    pub limits: StepLimits,
+    /// Bounds on the first attempt, the second and so on; the last ones hold for all that follow. At least one.
+    pub limits: Vec<StepLimits>,
     /// What the op may reach.
     pub grants: Grants,
+}
+
+impl Settings {
+    /// The bounds on an attempt; 1 is the first.
+    ///
+    /// # Panics
+    /// There are none.
+    #[must_use]
+    pub fn limits(&self, attempt: u32) -> &StepLimits {
+        let last = self.limits.len() - 1;
+        &self.limits[last.min(attempt.saturating_sub(1) as usize)]
+    }
 }
 
 /// One attempt at a step, as it is given to a guest.
@@ -115,6 +129,21 @@ pub struct Attempt {
 /// Whether a guest asked what its step is called, so that what it gave may depend on that.
 #[derive(Debug, Default)]
 pub struct Asked(AtomicU8);
+
+impl Settings {
+    /// Bytes of memory that an attempt may have at most.
+    pub(crate) fn largest_memory(&self) -> u64 {
+        self.limits.iter().map(|limits| limits.memory).max().unwrap_or(0)
+    }
+}
+
+impl Attempt {
+    /// The bounds on it.
+    #[must_use]
+    pub fn limits(&self) -> &StepLimits {
+        self.settings.limits(self.number)
+    }
+}
 
 impl Asked {
     const RUN: u8 = 1;
@@ -228,7 +257,7 @@ pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Por
     let failure = match called {
         Ok(Ok(outputs)) => return finish(state, outputs),
         Ok(Err(failure)) => reported(failure),
-        Err(error) => trapped(&error, &state, &attempt.settings.limits),
+        Err(error) => trapped(&error, &state, attempt.limits()),
     };
     // What broke the contract first is the reason for what came after.
     Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
@@ -248,7 +277,7 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         run: "describe".into(),
         op: Arc::new(op),
         config: "null".into(),
-        limits: StepLimits { log: 0, ..StepLimits::default() },
+        limits: vec![StepLimits { log: 0, ..StepLimits::default() }],
         grants: Grants::default(),
     };
     let attempt = Arc::new(Attempt {
@@ -281,10 +310,10 @@ fn new_store(
     attempt: &Arc<Attempt>,
     port: Box<dyn Port>,
 ) -> Result<Store<State>, String> {
-    let Settings { op, limits, .. } = &*attempt.settings;
+    let limits = attempt.limits();
     let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt)?)) } else { None };
     let state = State {
-        gate: OutputGate::new(op, limits.output, limits.elements),
+        gate: OutputGate::new(&attempt.settings.op, limits),
         meter: Meter::new(limits),
         port,
         attempt: Arc::clone(attempt),
@@ -298,7 +327,8 @@ fn new_store(
     store.limiter(|state| &mut state.meter);
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
-    store.set_hostcall_fuel(limits.host_allocation);
+    store.set_hostcall_fuel(usize::try_from(limits.host_allocation).unwrap_or(usize::MAX));
+    store.set_max_component_handles(usize::try_from(limits.resources).unwrap_or(usize::MAX));
     if let Some(fuel) = limits.fuel {
         store.set_fuel(fuel).map_err(|error| error.to_string())?;
     }
@@ -398,7 +428,14 @@ fn trapped(error: &wasmtime::Error, state: &State, limits: &StepLimits) -> Failu
         _ => {}
     }
     if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
-        return exceeded(LimitKind::HostAllocation, limits.host_allocation as u64);
+        return exceeded(LimitKind::HostAllocation, limits.host_allocation);
+    }
+    let full = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(ResourceTableError::Full))
+            || cause.to_string().contains("store handle limit exceeded")
+    };
+    if error.chain().any(full) {
+        return exceeded(LimitKind::Resources, limits.resources);
     }
     // A guest that is refused memory commonly gives up with a trap of its own.
     if let Some(failure) = state.meter.denied() {

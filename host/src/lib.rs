@@ -20,6 +20,7 @@
 //! The library prints nothing, keeps no global state, and starts threads only when a
 //! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.
 
+mod admission;
 pub mod cache;
 mod code_cache;
 pub mod component;
@@ -27,6 +28,8 @@ mod engine;
 pub mod executor;
 mod host;
 mod instance;
+pub mod lock;
+mod machine;
 mod prepare;
 mod run;
 pub mod store;
@@ -34,6 +37,7 @@ mod wit;
 
 pub use dynhost_graph as graph;
 
+pub use admission::Admission;
 pub use component::{Component, ComponentError};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};

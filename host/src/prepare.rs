@@ -119,6 +119,7 @@ impl Host {
         let folders = folders(manifest, working);
         let job = plan::plan(manifest, &infos(&components), given, &folders)?;
         check_folders(manifest, &job)?;
+        self.check_admission(manifest, &job)?;
         let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
         let record = ManifestRecord {
             path: std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone()),
@@ -145,10 +146,17 @@ impl Host {
         if params::missing(manifest, given).is_empty() {
             let job = plan::plan(manifest, &infos, given, &folders)?;
             check_folders(manifest, &job)?;
+            self.check_admission(manifest, &job)?;
         } else {
             plan::check(manifest, &infos, given, &folders)?;
         }
         Ok(components)
+    }
+
+    /// Refuses what the operator does not allow, or what could find too little memory.
+    fn check_admission(&self, manifest: &Manifest, job: &Job) -> Result<(), ManifestError> {
+        let problems = self.refusals(job);
+        if problems.is_empty() { Ok(()) } else { Err(manifest.error(problems)) }
     }
 
     /// Loads every component that a manifest names, by alias.

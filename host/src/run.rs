@@ -142,6 +142,10 @@ pub enum RunError {
     /// The steps to be run again cannot be selected.
     #[error(transparent)]
     Select(#[from] SelectError),
+    /// The job asks for more than the host's policy allows, or than its memory can give. A job that is prepared from a
+    /// manifest is refused before.
+    #[error("the job is refused: {0}")]
+    Refused(String),
     /// The loop panicked, or the runtime was shut down under it.
     #[error("the run was torn down before its end")]
     Lost(#[source] tokio::task::JoinError),

@@ -11,6 +11,7 @@ mod hosts;
 mod job;
 mod languages;
 mod lasting;
+mod limits;
 mod loading;
 mod machine;
 mod order;

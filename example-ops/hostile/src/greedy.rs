@@ -127,6 +127,25 @@ pub(crate) const LARGE_VALUE: Op = Op {
     },
 };
 
+pub(crate) const NESTED: Op = Op {
+    name: "nested",
+    definition: || {
+        let config = json!({
+            "type": "object",
+            "properties": {
+                "depth": { "type": "integer", "minimum": 1, "description": "How many arrays; 100,000 where nothing is said." },
+                "text": { "type": "integer", "minimum": 0, "description": "Brackets in the text inside all of them." },
+            },
+        });
+        definition("nested", "Gives arrays inside of arrays.", Declares::Result, Some(&config))
+    },
+    run: |_| {
+        let depth = usize::try_from(configured_number("depth", 100_000))?;
+        let text = "[".repeat(usize::try_from(configured_number("text", 0))?);
+        Ok(vec![result(&format!("{}\"\\\"{text}\"{}", "[".repeat(depth), "]".repeat(depth)))])
+    },
+};
+
 #[cfg(test)]
 mod tests {
     use crate::OPS;

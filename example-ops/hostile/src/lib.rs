@@ -31,6 +31,7 @@ pub const OPS: &[Op] = &[
     greedy::FLOOD_OUTPUTS,
     greedy::LARGE_VALUE,
     greedy::LOOP,
+    greedy::NESTED,
     greedy::RECURSE,
 ];
 

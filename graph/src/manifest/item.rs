@@ -11,15 +11,15 @@ use crate::name::{NameError, check_name};
 
 /// A key and its value.
 #[derive(Clone)]
-pub(super) struct Item<'a> {
-    pub(super) key: &'a str,
-    pub(super) key_span: Span,
-    pub(super) value: &'a DeValue<'a>,
-    pub(super) span: Span,
+pub(crate) struct Item<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) key_span: Span,
+    pub(crate) value: &'a DeValue<'a>,
+    pub(crate) span: Span,
 }
 
 /// The items of a table, in the order of the text.
-pub(super) fn items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
+pub(crate) fn items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = table
         .iter()
         .map(|(key, value)| Item {
@@ -34,7 +34,7 @@ pub(super) fn items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
 }
 
 /// A table whose keys are known.
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     items: Vec<Item<'a>>,
     /// Whether all keys of the table are among those allowed.
     pub(super) all_known: bool,
@@ -42,7 +42,7 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Opens a table in which only the keys `allowed` may stand.
-    pub(super) fn open(
+    pub(crate) fn open(
         table: &'a DeTable<'a>,
         what: &str,
         allowed: &[&str],
@@ -64,12 +64,12 @@ impl<'a> Keys<'a> {
         Self { items, all_known }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Item<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Item<'a>> {
         self.items.iter().find(|item| item.key == key)
     }
 
     /// Reads the value of `key`, if there is one.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         key: &str,
         problems: &mut Vec<Problem>,
@@ -80,7 +80,7 @@ impl<'a> Keys<'a> {
 }
 
 /// What a TOML value is, for people.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -93,7 +93,7 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Says that something else was expected.
-pub(super) fn expected(item: &Item<'_>, what: &str, problems: &mut Vec<Problem>) {
+pub(crate) fn expected(item: &Item<'_>, what: &str, problems: &mut Vec<Problem>) {
     problems.push(
         Problem::at(
             item.span.clone(),
@@ -103,7 +103,7 @@ pub(super) fn expected(item: &Item<'_>, what: &str, problems: &mut Vec<Problem>)
     );
 }
 
-pub(super) fn text(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Spanned<String>> {
+pub(crate) fn text(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Spanned<String>> {
     if let DeValue::String(text) = item.value {
         return Some(Spanned::new(text.to_string(), item.span.clone()));
     }
@@ -111,11 +111,11 @@ pub(super) fn text(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Spann
     None
 }
 
-pub(super) fn plain_text(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<String> {
+pub(crate) fn plain_text(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<String> {
     text(item, problems).map(|text| text.value)
 }
 
-pub(super) fn flag(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<bool> {
+pub(crate) fn flag(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<bool> {
     if let DeValue::Boolean(flag) = item.value {
         return Some(*flag);
     }
@@ -124,7 +124,7 @@ pub(super) fn flag(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<bool>
 }
 
 /// A whole number from 1.
-pub(super) fn count<T: TryFrom<u64>>(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<T> {
+pub(crate) fn count<T: TryFrom<u64>>(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<T> {
     let DeValue::Integer(_) = item.value else {
         expected(item, "a whole number", problems);
         return None;
@@ -143,14 +143,14 @@ pub(super) fn count<T: TryFrom<u64>>(item: &Item<'_>, problems: &mut Vec<Problem
 }
 
 /// The value of an integer that is not negative.
-pub(super) fn unsigned(value: &DeValue<'_>) -> Option<u64> {
+pub(crate) fn unsigned(value: &DeValue<'_>) -> Option<u64> {
     match value {
         DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
         _ => None,
     }
 }
 
-pub(super) fn table<'a>(item: &Item<'a>, problems: &mut Vec<Problem>) -> Option<&'a DeTable<'a>> {
+pub(crate) fn table<'a>(item: &Item<'a>, problems: &mut Vec<Problem>) -> Option<&'a DeTable<'a>> {
     if let DeValue::Table(table) = item.value {
         return Some(table);
     }
@@ -159,7 +159,7 @@ pub(super) fn table<'a>(item: &Item<'a>, problems: &mut Vec<Problem>) -> Option<
 }
 
 /// The elements of an array, each as an item under the array's key.
-pub(super) fn array<'a>(item: &Item<'a>, problems: &mut Vec<Problem>) -> Option<Vec<Item<'a>>> {
+pub(crate) fn array<'a>(item: &Item<'a>, problems: &mut Vec<Problem>) -> Option<Vec<Item<'a>>> {
     let DeValue::Array(array) = item.value else {
         expected(item, "an array", problems);
         return None;
@@ -173,13 +173,13 @@ pub(super) fn array<'a>(item: &Item<'a>, problems: &mut Vec<Problem>) -> Option<
     Some(elements.collect())
 }
 
-pub(super) fn texts(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Vec<Spanned<String>>> {
+pub(crate) fn texts(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Vec<Spanned<String>>> {
     let elements = array(item, problems)?;
     Some(elements.iter().filter_map(|element| text(element, problems)).collect())
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(
+pub(crate) fn choice<T: Copy>(
     item: &Item<'_>,
     words: &[(&str, T)],
     problems: &mut Vec<Problem>,
@@ -200,13 +200,13 @@ pub(super) fn choice<T: Copy>(
 }
 
 /// The key of an item that gives a name to something.
-pub(super) fn name(item: &Item<'_>, what: &str, problems: &mut Vec<Problem>) -> Spanned<String> {
+pub(crate) fn name(item: &Item<'_>, what: &str, problems: &mut Vec<Problem>) -> Spanned<String> {
     check(item.key, &item.key_span, what, problems);
     Spanned::new(item.key.to_owned(), item.key_span.clone())
 }
 
 /// Checks that `text` is a name; says so where it is not.
-pub(super) fn check(text: &str, span: &Span, what: &str, problems: &mut Vec<Problem>) -> bool {
+pub(crate) fn check(text: &str, span: &Span, what: &str, problems: &mut Vec<Problem>) -> bool {
     let message = match check_name(text) {
         Ok(()) => return true,
         Err(NameError::Empty) => format!("the name of {what} is empty"),
@@ -220,7 +220,7 @@ pub(super) fn check(text: &str, span: &Span, what: &str, problems: &mut Vec<Prob
 }
 
 /// A TOML value as JSON.
-pub(super) fn json(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Json> {
+pub(crate) fn json(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Json> {
     to_json(item.value, &item.span, problems)
 }
 

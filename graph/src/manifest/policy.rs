@@ -1,14 +1,18 @@
 //! What a node says of how its steps run: configuration, bounds, retries, grants.
 
+use std::time::Duration;
+
 use toml::de::DeValue;
 
 use super::error::Problem;
 use super::item::{self, Item, Keys};
 use super::quantity::{duration, size};
 use super::{FolderEntry, Settings, Spanned};
+use crate::event::LimitKind;
 use crate::job::{
-    Access, Backoff, BatchBounds, Dispatch, Limits, OnFailure, Policy, Retry, RetryOn, Tolerance,
+    Access, Backoff, BatchBounds, Dispatch, OnFailure, Policy, Retry, RetryOn, Tolerance,
 };
+use crate::limits::{Bound, Limits};
 
 /// Keys of a node that uses an op.
 pub(super) const SETTING_KEYS: [&str; 13] = [
@@ -38,7 +42,7 @@ pub(super) fn settings(keys: &Keys<'_>, problems: &mut Vec<Problem>) -> Settings
         policy: Policy {
             max_concurrency: keys.read("max_concurrency", problems, item::count),
             pool: None,
-            timeout: keys.read("timeout", problems, duration),
+            timeout: keys.read("timeout", problems, timeout),
             limits: keys.read("limits", problems, limits).unwrap_or_default(),
             retry: keys.read("retry", problems, retry).unwrap_or_default(),
             on_failure: on_failure(keys, problems),
@@ -54,14 +58,46 @@ pub(super) fn settings(keys: &Keys<'_>, problems: &mut Vec<Problem>) -> Settings
     }
 }
 
-fn limits(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Limits> {
+/// Reads `limits`.
+pub(super) fn limits(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Limits> {
     let table = item::table(item, problems)?;
-    let keys = Keys::open(table, "`limits`", &["memory", "fuel", "output"], problems);
-    Some(Limits {
-        memory: keys.read("memory", problems, size),
-        fuel: keys.read("fuel", problems, item::count),
-        output: keys.read("output", problems, size),
-    })
+    let allowed = LimitKind::SETTABLE.map(LimitKind::key);
+    let keys = Keys::open(table, "`limits`", &allowed, problems);
+    let mut limits = Limits::default();
+    for kind in LimitKind::SETTABLE {
+        let read = if kind.is_bytes() { size } else { item::count };
+        if let Some(bound) = keys.read(kind.key(), problems, |item, p| bound(item, p, read)) {
+            limits.set(kind, bound);
+        }
+    }
+    Some(limits)
+}
+
+/// Reads `timeout`.
+pub(super) fn timeout(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Bound<Duration>> {
+    bound(item, problems, duration)
+}
+
+/// Reads one value, or a list with one for each attempt.
+fn bound<T: Copy + Ord>(
+    item: &Item<'_>,
+    problems: &mut Vec<Problem>,
+    read: impl Fn(&Item<'_>, &mut Vec<Problem>) -> Option<T>,
+) -> Option<Bound<T>> {
+    if !matches!(item.value, DeValue::Array(_)) {
+        return Some(Bound::new(read(item, problems)?, &[], item.span.clone()));
+    }
+    let elements = item::array(item, problems)?;
+    let values: Vec<Option<T>> = elements.iter().map(|element| read(element, problems)).collect();
+    let values: Vec<T> = values.into_iter().collect::<Option<_>>()?;
+    let Some((first, later)) = values.split_first() else {
+        problems.push(
+            Problem::at(item.span.clone(), format!("`{}` has no value", item.key))
+                .help("write one value, or a list with one for each attempt"),
+        );
+        return None;
+    };
+    Some(Bound::new(*first, later, item.span.clone()))
 }
 
 fn retry(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Retry> {

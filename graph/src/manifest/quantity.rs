@@ -7,7 +7,7 @@ use super::item::{Item, expected, kind, unsigned};
 use toml::de::DeValue;
 
 /// `"200ms"`, `"30s"`, `"1.5m"`, `"1h"`.
-pub(super) fn duration(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Duration> {
+pub(crate) fn duration(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Duration> {
     let DeValue::String(text) = item.value else {
         let what = format!("a duration such as \"30s\", and is {}", kind(item.value));
         problems.push(
@@ -28,7 +28,7 @@ pub(super) fn duration(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<D
 }
 
 /// `"64MiB"`, `"8MB"`, or a whole number of bytes.
-pub(super) fn size(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<u64> {
+pub(crate) fn size(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<u64> {
     let bytes = match item.value {
         DeValue::Integer(_) => unsigned(item.value),
         DeValue::String(text) => bytes(text),

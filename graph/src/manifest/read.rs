@@ -9,9 +9,12 @@ use toml::de::{DeTable, DeValue};
 use super::error::Problem;
 use super::item::{self, Item, Keys};
 use super::nearest::{listed, nearest};
-use super::{Build, Component, Graph, GraphInput, Manifest, Param, Spanned, body};
+use super::{
+    Build, Component, Defaults, Graph, GraphInput, Manifest, Param, Spanned, body, policy,
+};
 
-const SECTIONS: [&str; 7] = ["job", "params", "components", "pools", "graphs", "nodes", "outputs"];
+const SECTIONS: [&str; 8] =
+    ["job", "defaults", "params", "components", "pools", "graphs", "nodes", "outputs"];
 const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "array", "object", "null"];
 
 /// Reads the whole text.
@@ -46,6 +49,7 @@ fn sections(
                 .help("begin with `[job]` and `name = \"…\"`"),
         );
     }
+    let defaults = top.read("defaults", problems, defaults);
     let params = top.read("params", problems, |item, p| each(item, p, param));
     let components = top.read("components", problems, |item, p| each(item, p, component));
     let pools = top.read("pools", problems, |item, p| each(item, p, pool));
@@ -64,6 +68,7 @@ fn sections(
         name,
         description,
         max_concurrency,
+        defaults: defaults.unwrap_or_default(),
         params: params.unwrap_or_default(),
         components: components.unwrap_or_default(),
         pools: pools.unwrap_or_default(),
@@ -100,6 +105,15 @@ fn job(
     let name = item::text(name, problems)?;
     item::check(&name.value, &name.span, "a job", problems);
     Some((name, description, max_concurrency))
+}
+
+fn defaults(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Defaults> {
+    let table = item::table(item, problems)?;
+    let keys = Keys::open(table, "`[defaults]`", &["limits", "timeout"], problems);
+    Some(Defaults {
+        limits: keys.read("limits", problems, policy::limits).unwrap_or_default(),
+        timeout: keys.read("timeout", problems, policy::timeout),
+    })
 }
 
 fn param(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Param> {

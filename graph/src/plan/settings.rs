@@ -102,6 +102,10 @@ impl Planner<'_> {
     /// The policy with its pool found.
     pub(super) fn policy(&mut self, entry: &NodeEntry) -> Policy {
         let mut policy = entry.settings.policy.clone();
+        let defaults = &self.manifest.defaults;
+        policy.limits.fill(&defaults.limits);
+        policy.timeout = policy.timeout.or_else(|| defaults.timeout.clone());
+        self.growing(entry);
         let Some(pool) = &entry.settings.pool else { return policy };
         let mut names = self.manifest.pools.iter().map(|(name, _)| name.value.as_str());
         if let Some(at) = names.position(|name| name == pool.value) {
@@ -115,6 +119,29 @@ impl Planner<'_> {
             .or_else(|| Some(format!("declare it: `{} = N` in `[pools]`", pool.value)));
         self.problems.push(problem);
         policy
+    }
+
+    /// Refuses values for attempts that the node never makes.
+    fn growing(&mut self, entry: &NodeEntry) {
+        let Policy { limits, timeout, retry, .. } = &entry.settings.policy;
+        let bounds = limits.iter().map(|(kind, bound)| (kind.key(), bound.attempts(), &bound.span));
+        let timeout = timeout.iter().map(|bound| ("timeout", bound.attempts(), &bound.span));
+        for (key, values, span) in bounds.chain(timeout) {
+            if values > retry.max_attempts as usize {
+                let attempts = retry.max_attempts;
+                self.problems.push(
+                    Problem::at(
+                        span.clone(),
+                        format!(
+                            "`{key}` has values for {values} attempts, and node `{}` makes \
+                             {attempts} at most",
+                            entry.name.value
+                        ),
+                    )
+                    .help(format!("set `retry.max_attempts = {values}`, or drop the last values")),
+                );
+            }
+        }
     }
 
     /// The grants, refused where the component could not use them.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dynhost_graph::event::LimitKind;
 use dynhost_graph::job::{
     Access, Backoff, Dispatch, NodeId, OnFailure, PoolId, RetryOn, Tolerance,
 };
@@ -74,10 +75,11 @@ fn settings_reach_the_node() {
     let policy = &size.policy;
     assert_eq!(policy.max_concurrency, Some(4));
     assert_eq!(policy.pool, Some(PoolId(1)));
-    assert_eq!(policy.timeout, Some(Duration::from_secs(30)));
-    assert_eq!(policy.limits.memory, Some(64 << 20));
-    assert_eq!(policy.limits.fuel, Some(2_000_000_000));
-    assert_eq!(policy.limits.output, Some(8_000_000));
+    assert_eq!(policy.timeout.as_ref().unwrap().at(1), Duration::from_secs(30));
+    let limit = |kind| policy.limits.get(kind).unwrap().at(1);
+    assert_eq!(limit(LimitKind::Memory), 64 << 20);
+    assert_eq!(limit(LimitKind::Fuel), 2_000_000_000);
+    assert_eq!(limit(LimitKind::Output), 8_000_000);
     assert_eq!(policy.retry.max_attempts, 3);
     assert_eq!(policy.retry.delay, Duration::from_millis(200));
     assert_eq!(policy.retry.backoff, Backoff::Exponential);
@@ -258,7 +260,7 @@ fn an_empty_literal_is_an_empty_list() {
 fn durations_and_sizes_have_units() {
     let timeout = |text: &str| {
         let job = planned(&format!("[nodes.a]\nop = \"numbers/one\"\ntimeout = \"{text}\""));
-        job.nodes[0].policy.timeout.unwrap()
+        job.nodes[0].policy.timeout.as_ref().unwrap().at(1)
     };
     let millis =
         [("200ms", 200), ("30s", 30_000), ("1.5s", 1_500), ("5m", 300_000), ("1h", 3_600_000)];
@@ -267,7 +269,7 @@ fn durations_and_sizes_have_units() {
     }
     let memory = |text: &str| {
         let job = planned(&format!("[nodes.a]\nop = \"numbers/one\"\nlimits.memory = {text}"));
-        job.nodes[0].policy.limits.memory.unwrap()
+        job.nodes[0].policy.limits.get(LimitKind::Memory).unwrap().at(1)
     };
     let bytes = [
         ("65_536", 65_536),
@@ -278,4 +280,33 @@ fn durations_and_sizes_have_units() {
     for (text, bytes) in bytes {
         assert_eq!(memory(text), bytes, "{text}");
     }
+}
+
+#[test]
+fn limits_come_from_the_node_or_else_from_the_defaults() {
+    let job = planned(
+        r#"
+[defaults]
+limits = { memory = "16MiB", log = "1KiB" }
+timeout = "1s"
+
+[nodes.a]
+op = "numbers/one"
+limits.memory = ["32MiB", "64MiB"]
+retry = { max_attempts = 3 }
+
+[nodes.b]
+op = "numbers/one"
+timeout = ["2s"]
+"#,
+    );
+    let limit = |node: usize, kind, attempt| {
+        job.nodes[node].policy.limits.get(kind).map(|bound| bound.at(attempt))
+    };
+    let timeout = |node: usize| job.nodes[node].policy.timeout.as_ref().unwrap().at(1).as_secs();
+    assert_eq!([1, 2, 3].map(|n| limit(0, LimitKind::Memory, n).unwrap() >> 20), [32, 64, 64]);
+    assert_eq!(limit(1, LimitKind::Memory, 2), Some(16 << 20));
+    assert_eq!([limit(0, LimitKind::Log, 1), limit(1, LimitKind::Log, 1)], [Some(1024); 2]);
+    assert_eq!(limit(0, LimitKind::Fuel, 1), None);
+    assert_eq!([timeout(0), timeout(1)], [1, 2]);
 }

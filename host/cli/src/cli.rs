@@ -11,7 +11,7 @@ use dynhost::graph::event::Level;
 use serde_json::json;
 
 use crate::command::{
-    build, call, componentize, explain, graph, inspect, rerun, resume, run, runs, validate,
+    build, call, componentize, explain, graph, inspect, lock, rerun, resume, run, runs, validate,
 };
 
 const EXIT_CODES: &str = "\
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Call(call::CallArgs),
     Graph(graph::GraphArgs),
     Build(build::BuildArgs),
+    Lock(lock::LockArgs),
     Componentize(componentize::ComponentizeArgs),
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\

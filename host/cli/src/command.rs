@@ -8,8 +8,10 @@ mod drive;
 mod ending;
 pub(crate) mod explain;
 pub(crate) mod graph;
+pub(crate) mod guard;
 pub(crate) mod inspect;
 mod keep;
+pub(crate) mod lock;
 mod params;
 mod quantity;
 pub(crate) mod rerun;
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use dynhost::Host;
 use dynhost::graph::manifest::Manifest;
+use dynhost::graph::operator::OperatorPolicy;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -41,6 +44,7 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Inspect(arguments) => inspect::execute(&arguments, console),
         Command::Call(arguments) => call::execute(&arguments, console),
         Command::Graph(arguments) => graph::execute(&arguments, console),
+        Command::Lock(arguments) => lock::execute(&arguments, console),
         Command::Build(arguments) => build::execute(&arguments, console),
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
@@ -48,9 +52,13 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
     }
 }
 
-/// A host with the user's cache of compiled code.
+/// A host with the user's cache of compiled code, for jobs that are not run.
 fn host() -> Result<Host, Error> {
-    let mut builder = Host::builder();
+    host_with(OperatorPolicy::default())
+}
+
+fn host_with(policy: OperatorPolicy) -> Result<Host, Error> {
+    let mut builder = Host::builder().policy(policy);
     if let Some(folder) = code_cache() {
         builder = builder.code_cache(folder);
     }

@@ -1,6 +1,9 @@
 //! Why a command did not do what it was asked to, on its way to the exit code.
 
+use std::path::Path;
+
 use dynhost::graph::manifest::{Manifest, ManifestError};
+use dynhost::lock::LockError;
 use dynhost::store::{StoreError, StoreErrorKind};
 use dynhost::{Change, ComponentError, HostError, PrepareError, RunError};
 
@@ -70,6 +73,25 @@ impl Error {
                 Self::usage(format!("{other}{why}"))
             }
         }
+    }
+
+    /// What is wrong with the lock beside a manifest.
+    pub(crate) fn lock(error: &LockError, manifest: &Path) -> Self {
+        let manifest = manifest.display();
+        let help = match error {
+            LockError::Missing(_) => format!("`dynhost lock {manifest}` writes it"),
+            LockError::NotLocked { .. } => {
+                format!("look at the component, then `dynhost lock {manifest}`")
+            }
+            LockError::OtherPin { .. } => {
+                "take `sha256` away, or lock the file that it names".to_owned()
+            }
+            LockError::Malformed { .. } => {
+                format!("delete it, then `dynhost lock {manifest}` writes it anew")
+            }
+            _ => "build the components first (`dynhost build`), and see that the file may be read and written".to_owned(),
+        };
+        Self::usage(chain(error)).with_help(help)
     }
 
     /// The kind, as it stands in JSON.

@@ -34,12 +34,12 @@ pub struct LocalExecutor {
 }
 
 impl LocalExecutor {
-    /// Starts so many workers. They stop when the executor is dropped.
+    /// Starts so many workers, with so many bytes of memory for all guests at once. They stop when the executor is dropped.
     ///
     /// # Errors
     /// The system gives no thread, or no event queue for it.
-    pub fn start(workers: u32) -> std::io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+    pub fn start(workers: u32, memory: u64) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::new(memory));
         let mut executor = Self { queue: Arc::clone(&queue), threads: Vec::new() };
         for number in 0..workers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -193,14 +193,14 @@ async fn attempt(run: Arc<RunState>, task: Task, started: Instant) -> Instant {
     let begun = begun.report(id, attempt);
     run.inbox.push(begun.chain([Report { id, attempt, what }]), now);
     // After the report, so that no step that takes its place is reported before.
-    run.end(id, task.yields());
+    run.end(id, &task);
     now
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
 async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
     let port = Box::new(LocalPort::new(run, task, Arc::clone(begun)));
-    let fuel = task.attempt.settings.limits.fuel.is_some();
+    let fuel = task.attempt.limits().fuel.is_some();
     let code = match task.spec.component.code(fuel) {
         Ok(code) => code,
         Err(message) => return Outcome::Failed(Failure::Host { message }),
@@ -219,9 +219,10 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
     }
     run.inbox.push(begun.report(task.id, task.attempt.number), Instant::now());
     run.inbox.flush();
+    let timeout = task.attempt.limits().timeout;
     // A timeout that the clock cannot count is one of years.
     let now = tokio::time::Instant::now();
-    let deadline = now.checked_add(task.spec.timeout).unwrap_or(now + FAR);
+    let deadline = now.checked_add(timeout).unwrap_or(now + FAR);
     let mut time_over = pin!(tokio::time::sleep_until(deadline));
     let mut interrupted = pin!(run.interrupted(task.id));
     poll_fn(|cx| {
@@ -231,7 +232,7 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
         // A guest that computes is polled at every tick, and the clock may be ahead of the timer.
         let over = tokio::time::Instant::now() >= deadline;
         if time_over.as_mut().poll(cx).is_ready() || over {
-            let after_ms = u64::try_from(task.spec.timeout.as_millis()).unwrap_or(u64::MAX);
+            let after_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             return Poll::Ready(Outcome::Failed(Failure::TimedOut { after_ms }));
         }
         let polled = guest.as_mut().poll(cx).map(finish);

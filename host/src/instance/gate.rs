@@ -11,7 +11,7 @@ use dynhost_graph::value::{MediaType, Value};
 use hashbrown::HashSet;
 use serde::de::IgnoredAny;
 
-use super::{ReportKind, cut};
+use super::{ReportKind, StepLimits, cut};
 use crate::wit::EmitError;
 
 /// Bytes of a media type.
@@ -54,6 +54,10 @@ pub(super) struct OutputGate {
     /// Mapping keys of dynamic outputs, by position in the definition.
     keys: Vec<HashSet<MappingKey>>,
     value_bytes: u64,
+    /// Bytes of all outputs together, and what is left of them.
+    total_bytes: u64,
+    total_left: u64,
+    json_depth: u64,
     /// Bytes that static outputs may still have.
     static_left: u64,
     max_elements: u64,
@@ -73,17 +77,29 @@ impl Refusal {
     fn violation(answer: impl Into<Option<EmitError>>, violation: Violation) -> Self {
         Self { answer: answer.into(), failure: Failure::BadOutput { violation } }
     }
+
+    fn limit(
+        answer: impl Into<Option<EmitError>>,
+        (limit, value): (LimitKind, u64),
+        detail: String,
+    ) -> Self {
+        let failure = Failure::LimitExceeded { limit, value, detail };
+        Self { answer: answer.into(), failure }
+    }
 }
 
 impl OutputGate {
-    pub(super) fn new(op: &OpDefinition, value_bytes: u64, max_elements: u64) -> Self {
+    pub(super) fn new(op: &OpDefinition, limits: &StepLimits) -> Self {
         let dynamic = op.outputs.iter().any(|output| output.dynamic);
         Self {
             given: vec![None; op.outputs.len()],
             keys: if dynamic { vec![HashSet::new(); op.outputs.len()] } else { Vec::new() },
-            value_bytes,
-            static_left: value_bytes,
-            max_elements,
+            value_bytes: limits.output,
+            total_bytes: limits.output_total,
+            total_left: limits.output_total,
+            json_depth: limits.json_depth,
+            static_left: limits.output,
+            max_elements: limits.elements,
             fault: None,
         }
     }
@@ -100,21 +116,31 @@ impl OutputGate {
         // What is not dynamic has no credit, so that all of it together is one value.
         let fits = bytes <= if output.dynamic { self.value_bytes } else { self.static_left };
         if !fits || !media_type_fits {
-            return Err(Refusal {
-                answer: Some(EmitError::TooLarge(self.value_bytes)),
-                failure: Failure::LimitExceeded {
-                    limit: LimitKind::Output,
-                    value: self.value_bytes,
-                    detail: if media_type_fits {
-                        format!("output `{}` has {bytes} bytes", output.name)
-                    } else {
-                        format!("the media type of output `{}` is too long", output.name)
-                    },
-                },
-            });
+            let detail = if media_type_fits {
+                format!("output `{}` has {bytes} bytes", output.name)
+            } else {
+                format!("the media type of output `{}` is too long", output.name)
+            };
+            return Err(Refusal::limit(
+                EmitError::TooLarge(self.value_bytes),
+                (LimitKind::Output, self.value_bytes),
+                detail,
+            ));
+        }
+        if bytes > self.total_left {
+            let detail = format!("output `{}` would go beyond it", output.name);
+            return Err(Refusal::limit(
+                EmitError::TooLarge(self.total_left),
+                (LimitKind::OutputTotal, self.total_bytes),
+                detail,
+            ));
         }
         let media_type = MediaType::new(offer.media_type);
         check_json(output, &media_type, &offer.data)?;
+        if output.schema.is_some() && nested_deeper(&offer.data, self.json_depth) {
+            let detail = format!("output `{}` is nested deeper", output.name);
+            return Err(Refusal::limit(None, (LimitKind::JsonDepth, self.json_depth), detail));
+        }
         let data = match offer.data {
             Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
             Cow::Owned(bytes) => Bytes::from(bytes),
@@ -131,6 +157,7 @@ impl OutputGate {
         checked: Checked,
     ) -> Result<Option<Emitted>, Refusal> {
         let Checked { output, key, value } = checked;
+        self.total_left = self.total_left.saturating_sub(value.data.len() as u64);
         let index = output as usize;
         let name = || op.outputs[index].name.clone();
         let Some(key) = key else {
@@ -145,8 +172,7 @@ impl OutputGate {
         let most = self.max_elements;
         if self.keys[index].len() as u64 >= most {
             let detail = format!("output `{}` has more elements", name());
-            let failure = Failure::LimitExceeded { limit: LimitKind::Clones, value: most, detail };
-            return Err(Refusal { answer: None, failure });
+            return Err(Refusal::limit(None, (LimitKind::Clones, most), detail));
         }
         if !self.keys[index].insert(key.clone()) {
             let violation = Violation::DuplicateKey { output: name(), key: key.to_string() };
@@ -236,6 +262,29 @@ fn check_json(
     };
     let violation = Violation::MalformedJson { output: output.name.clone(), why };
     Err(Refusal::violation(None, violation))
+}
+
+/// Whether arrays and objects of well-formed JSON text are nested deeper than `most`. Commonly there are no more of them
+/// at all, which is seen at once.
+fn nested_deeper(json: &[u8], most: u64) -> bool {
+    if memchr::memchr2_iter(b'[', b'{', json).count() as u64 <= most {
+        return false;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0_u64, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => depth += 1,
+            b']' | b'}' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth > most {
+            return true;
+        }
+    }
+    false
 }
 
 /// A guest's text, cut to what a message can carry.

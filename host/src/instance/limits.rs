@@ -1,6 +1,9 @@
 //! What the memories and tables of one instance may take.
 
+use std::time::Duration;
+
 use dynhost_graph::event::{Failure, LimitKind};
+use dynhost_graph::operator::OperatorPolicy;
 use wasmtime::ResourceLimiter;
 
 /// Bounds on one attempt at a step.
@@ -10,15 +13,24 @@ pub struct StepLimits {
     pub memory: u64,
     /// Elements of all tables of the instance together.
     pub table_elements: u64,
+    /// Wall-clock time.
+    pub timeout: Duration,
     /// Bytes of one output's value.
     pub output: u64,
+    /// Bytes of all outputs together.
+    pub output_total: u64,
     /// Elements of one dynamic output.
     pub elements: u64,
+    /// How deep arrays and objects of an output with a JSON Schema are nested.
+    pub json_depth: u64,
     /// Bytes that one call of the guest can make the host allocate.
-    pub host_allocation: usize,
+    pub host_allocation: u64,
+    /// Resources that the guest holds open at once: files, folders, streams, sockets and other handles.
+    pub resources: u64,
     /// Units of fuel; `None`: fuel is not counted.
     pub fuel: Option<u64>,
-    /// Bytes of log text that the attempt may write; what comes after is dropped.
+    /// Bytes of log text that the attempt may write, 64 for each line and field included; what comes after is
+    /// dropped.
     pub log: u64,
 }
 
@@ -27,11 +39,63 @@ impl Default for StepLimits {
         Self {
             memory: 512 << 20,
             table_elements: 100_000,
+            timeout: Duration::from_mins(10),
             output: 64 << 20,
+            output_total: 64 << 30,
             elements: 10_000_000,
+            json_depth: 128,
             host_allocation: 128 << 20,
+            resources: 1_024,
             fuel: None,
             log: 1 << 20,
+        }
+    }
+}
+
+impl StepLimits {
+    /// These bounds, cut to what the operator allows.
+    pub(crate) fn within(mut self, policy: &OperatorPolicy) -> Self {
+        for (&kind, &most) in &policy.limits {
+            let now = self.get(kind);
+            if now > most {
+                self.set(kind, most);
+            }
+        }
+        self.timeout = self.timeout.min(policy.timeout.unwrap_or(Duration::MAX));
+        self
+    }
+
+    fn get(&self, kind: LimitKind) -> u64 {
+        match kind {
+            LimitKind::Memory => self.memory,
+            LimitKind::TableElements => self.table_elements,
+            LimitKind::Output => self.output,
+            LimitKind::OutputTotal => self.output_total,
+            LimitKind::Clones => self.elements,
+            LimitKind::JsonDepth => self.json_depth,
+            LimitKind::HostAllocation => self.host_allocation,
+            LimitKind::Resources => self.resources,
+            LimitKind::Log => self.log,
+            LimitKind::Fuel => self.fuel.unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Sets the bound of this kind. The stack is not one of an attempt but of the host.
+    pub(crate) fn set(&mut self, kind: LimitKind, value: u64) {
+        match kind {
+            LimitKind::Memory => self.memory = value,
+            LimitKind::TableElements => self.table_elements = value,
+            LimitKind::Fuel => self.fuel = Some(value),
+            LimitKind::Output => self.output = value,
+            LimitKind::OutputTotal => self.output_total = value,
+            LimitKind::Clones => self.elements = value,
+            LimitKind::JsonDepth => self.json_depth = value,
+            LimitKind::HostAllocation => self.host_allocation = value,
+            LimitKind::Resources => self.resources = value,
+            LimitKind::Log => self.log = value,
+            // Those that exist now are all above; a later one must not be forgotten in silence.
+            other => debug_assert!(other == LimitKind::Stack, "{other:?} has no place here"),
         }
     }
 }

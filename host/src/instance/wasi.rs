@@ -28,8 +28,6 @@ use super::{Attempt, State};
 const EPOCH_NS: u64 = 946_684_800_000_000_000;
 /// How far a look at the virtual clock advances it.
 const CLOCK_STEP_NS: u64 = 1_000;
-/// Resources (files, streams, directories) that a guest may hold open.
-const OPEN_RESOURCES: usize = 1_024;
 /// Bytes of printed text that wait for the end of their line.
 const LINE_BYTES: usize = 8 << 10;
 
@@ -72,7 +70,7 @@ impl Wasi {
             })?;
         }
         let mut table = ResourceTable::new();
-        table.set_max_capacity(OPEN_RESOURCES);
+        table.set_max_capacity(usize::try_from(attempt.limits().resources).unwrap_or(usize::MAX));
         Ok(Self { ctx: builder.build(), table, clock, printed })
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Driver {
     actions: Vec<Action>,
     tally: Tally,
     beginning: Option<Beginning>,
+    /// Why the host does not run this job.
+    refused: Option<String>,
     cancelling: bool,
     finished: Option<RunStatus>,
     /// The workers live as long as the run needs them, whoever drops their handle on the host.
@@ -62,6 +64,9 @@ impl Driver {
 
     /// Runs the job to its end.
     pub(super) async fn drive(mut self, cancel: Arc<Notify>) -> Result<RunResult, RunError> {
+        if let Some(why) = self.refused.take() {
+            return Err(RunError::Refused(why));
+        }
         self.reuse.open(self.scheduler.job())?;
         self.begin();
         let mut reports = Vec::new();
@@ -215,7 +220,7 @@ impl Driver {
 
     /// An earlier success that stands for a step.
     fn known(&mut self, dispatch: &Dispatch, events: &mut Vec<Event>) -> Option<Found> {
-        let limits = &self.specs[dispatch.id.node().index()].settings.limits;
+        let limits = self.specs[dispatch.id.node().index()].settings.limits(u32::MAX);
         self.reuse.find(dispatch, events).filter(|found| found.fits(limits))
     }
 

@@ -21,10 +21,13 @@ impl Found {
     /// Whether an attempt that gave this would be within the limits of the node as they are now.
     pub(super) fn fits(&self, limits: &StepLimits) -> bool {
         let mut elements: HashMap<&str, u64> = HashMap::new();
+        let mut total = 0;
         self.outputs.iter().all(|given| {
             let count = elements.entry(&*given.output).or_default();
             *count += u64::from(given.key.is_some());
-            *count <= limits.elements && given.value.data.len() as u64 <= limits.output
+            let bytes = given.value.data.len() as u64;
+            total += bytes;
+            *count <= limits.elements && bytes <= limits.output && total <= limits.output_total
         })
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use dynhost_graph::job::Node;
+use dynhost_graph::job::{Node, Policy};
+use dynhost_graph::limits::Bound;
 
+use crate::admission::yields;
 use crate::executor::{Settings, StepSpec};
 use crate::host::Host;
 use crate::instance::StepLimits;
@@ -19,13 +21,15 @@ pub(super) fn specs(
     reuse: &Reuse,
 ) -> Vec<Arc<StepSpec>> {
     let job = &prepared.job;
+    let mut yielding = 0..;
     let spec = |((id, node), rank)| {
         let settings = settings(host, run, node);
+        let level = if yields(node) { yielding.next() } else { None };
         Arc::new(StepSpec {
             component: prepared.components[node.component].clone(),
             settings: Arc::new(settings),
-            timeout: node.policy.timeout.unwrap_or(host.timeout()),
             rank,
+            level,
             handed_back_after: reuse.keeps(id).then_some(CHEAP),
         })
     };
@@ -34,19 +38,28 @@ pub(super) fn specs(
 
 /// Joins what a node says with the defaults of the host.
 fn settings(host: &Host, run: &Arc<str>, node: &Node) -> Settings {
-    let defaults = host.limits();
-    let limits = &node.policy.limits;
+    let policy = &node.policy;
+    let timeouts = policy.timeout.as_ref().map_or(1, Bound::attempts);
+    let attempts = u32::try_from(policy.limits.attempts().max(timeouts)).unwrap_or(u32::MAX);
     Settings {
         run: Arc::clone(run),
         op: Arc::clone(&node.op),
         config: Arc::clone(&node.config),
-        limits: StepLimits {
-            memory: limits.memory.unwrap_or(defaults.memory),
-            output: limits.output.unwrap_or(defaults.output),
-            elements: node.policy.max_clones.unwrap_or(defaults.elements),
-            fuel: limits.fuel.or(defaults.fuel),
-            ..defaults.clone()
-        },
+        limits: (1..=attempts).map(|attempt| limits(host, policy, attempt)).collect(),
         grants: node.grants.clone(),
     }
+}
+
+fn limits(host: &Host, policy: &Policy, attempt: u32) -> StepLimits {
+    let mut limits = host.limits().clone();
+    for (kind, bound) in policy.limits.iter() {
+        limits.set(kind, bound.at(attempt));
+    }
+    if let Some(timeout) = &policy.timeout {
+        limits.timeout = timeout.at(attempt);
+    }
+    if let Some(most) = policy.max_clones {
+        limits.elements = most;
+    }
+    limits
 }

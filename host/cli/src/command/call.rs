@@ -15,7 +15,7 @@ use dynhost::{Component, RunOptions};
 use self::arguments::{Argument, Grant};
 use super::drive::{How, Start, drive};
 use super::ending::Report;
-use super::host;
+use super::guard::PolicyArgs;
 use crate::cli::{LogLevel, Progress, Watch};
 use crate::error::Error;
 use crate::report::failures::Places;
@@ -52,6 +52,8 @@ pub(crate) struct CallArgs {
     /// The configuration
     #[arg(long, value_name = "JSON")]
     config: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Let the op read a folder of this machine under a path of its own
     #[arg(long, value_name = "HOST::GUEST")]
     grant_read: Vec<Grant>,
@@ -68,7 +70,7 @@ pub(crate) struct CallArgs {
 }
 
 pub(super) fn execute(arguments: &CallArgs, console: Console) -> Result<u8, Error> {
-    let host = host()?;
+    let host = arguments.policy.host()?;
     let component = host.load(&arguments.component)?;
     let op = find_op(&component, arguments.op.as_deref())?;
     let names: Vec<&str> = op.outputs.iter().map(|output| output.name.as_str()).collect();

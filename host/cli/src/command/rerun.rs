@@ -9,13 +9,14 @@ use dynhost::graph::event::{Event, Lineage, Recorded, Reused, ReusedFrom};
 use dynhost::{RunOptions, new_run_id};
 
 use super::begun::Begun;
+use super::build;
 use super::drive::{How, Start};
 use super::ending::EndingArgs;
+use super::guard::{LockedArgs, PolicyArgs};
 use super::keep::Kept;
 use super::params::ParamArgs;
 use super::run::{BoundArgs, drive_kept};
 use super::state::StateArgs;
-use super::{build, host};
 use crate::cli::Progress;
 use crate::error::Error;
 use crate::report::progress::Reader;
@@ -55,6 +56,10 @@ pub(crate) struct RerunArgs {
     #[arg(long)]
     build: bool,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    locked: LockedArgs,
+    #[command(flatten)]
     bounds: BoundArgs,
     /// Take the manifest from this file; default: where it stands beside the state folder, or where it
     /// was
@@ -72,11 +77,12 @@ pub(super) fn execute(arguments: &RerunArgs, console: Console) -> Result<u8, Err
     let earlier = store.resolve(&arguments.run)?;
     let mut begun = Begun::read(&store, &earlier)?;
     begun.relocate((&state, arguments.manifest.as_deref()), console)?;
-    let manifest = begun.manifest_now()?.ok_or_else(|| gone(&begun))?;
+    let mut manifest = begun.manifest_now()?.ok_or_else(|| gone(&begun))?;
     if arguments.build {
         build::build(&manifest, build::Which::Stale, console)?;
     }
-    let host = host()?;
+    arguments.locked.pin(&mut manifest)?;
+    let host = arguments.policy.host()?;
     let given = begun.params(&manifest, arguments.params.given()?);
     let prepared = begun.prepare(&host, &manifest, &given)?;
     let mut readers = arguments.ending.readers(prepared.job(), console)?;

@@ -12,7 +12,7 @@ use dynhost::{RunError, RunOptions};
 use super::begun::Begun;
 use super::drive::{How, Start};
 use super::ending::EndingArgs;
-use super::host;
+use super::guard::{LockedArgs, PolicyArgs};
 use super::keep::Kept;
 use super::run::drive_kept;
 use super::state::StateArgs;
@@ -45,6 +45,10 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    locked: LockedArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     ending: EndingArgs,
@@ -59,12 +63,13 @@ pub(super) fn execute(arguments: &ResumeArgs, console: Console) -> Result<u8, Er
     let kept = Kept::new(state, store, &run, begun.settings.cache)?;
     refuse_ended(&kept, &run)?;
 
-    let manifest = match begun.manifest_now()? {
+    let mut manifest = match begun.manifest_now()? {
         Some(manifest) => manifest,
         None if arguments.accept_changes => begun.manifest_then()?,
         None => return Err(gone(&begun)),
     };
-    let host = host()?;
+    arguments.locked.pin(&mut manifest)?;
+    let host = arguments.policy.host()?;
     let given = begun.params(&manifest, GivenParams::new());
     let prepared = begun.prepare(&host, &manifest, &given)?;
     let readers = arguments.ending.readers(prepared.job(), console)?;

@@ -8,10 +8,11 @@ use dynhost::{RunOptions, new_run_id};
 
 use super::drive::{Broken, Ended, How, Start, drive};
 use super::ending::EndingArgs;
+use super::guard::{LockedArgs, PolicyArgs};
 use super::keep::Kept;
 use super::params::ParamArgs;
 use super::state::NewStateArgs;
-use super::{build, host, read_manifest};
+use super::{build, read_manifest};
 use crate::error::Error;
 use crate::report::Console;
 use crate::report::narrator::Show;
@@ -41,6 +42,10 @@ pub(crate) struct RunArgs {
     /// Build components whose sources are newer than they are, first
     #[arg(long)]
     build: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    locked: LockedArgs,
     #[command(flatten)]
     bounds: BoundArgs,
     #[command(flatten)]
@@ -74,13 +79,14 @@ impl BoundArgs {
 }
 
 pub(super) fn execute(arguments: &RunArgs, console: Console) -> Result<u8, Error> {
-    let manifest = read_manifest(&arguments.manifest)?;
+    let mut manifest = read_manifest(&arguments.manifest)?;
     let given = arguments.params.given()?;
     let state = arguments.state.of(&manifest.path)?;
     if arguments.build {
         build::build(&manifest, build::Which::Stale, console)?;
     }
-    let host = host()?;
+    arguments.locked.pin(&mut manifest)?;
+    let host = arguments.policy.host()?;
     let prepared =
         host.prepare(&manifest, &given).map_err(|error| Error::prepare(error, Some(&manifest)))?;
     let readers = arguments.ending.readers(prepared.job(), console)?;

@@ -9,8 +9,9 @@ use dynhost::graph::job::Access;
 use dynhost::graph::manifest::{Manifest, NodeEntry};
 use serde_json::{Value as Json, json};
 
+use super::guard::{LockedArgs, PolicyArgs};
 use super::params::ParamArgs;
-use super::{host, read_manifest};
+use super::read_manifest;
 use crate::error::Error;
 use crate::report::{Console, words};
 
@@ -29,13 +30,21 @@ pub(crate) struct ValidateArgs {
     manifest: PathBuf,
     #[command(flatten)]
     params: ParamArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    locked: LockedArgs,
 }
 
 pub(super) fn execute(arguments: &ValidateArgs, console: Console) -> Result<u8, Error> {
-    let manifest = read_manifest(&arguments.manifest)?;
+    let mut manifest = read_manifest(&arguments.manifest)?;
+    arguments.locked.pin(&mut manifest)?;
     let given = arguments.params.given()?;
-    let components =
-        host()?.check(&manifest, &given).map_err(|error| Error::prepare(error, Some(&manifest)))?;
+    let components = arguments
+        .policy
+        .host()?
+        .check(&manifest, &given)
+        .map_err(|error| Error::prepare(error, Some(&manifest)))?;
     if console.is_json() {
         console.print_json(&to_json(&manifest, &components))?;
     } else {

@@ -27,6 +27,16 @@ impl Places<'_> {
         let (line, _) = manifest.error(Vec::new()).position(node.name.span.start);
         Some(format!("{}:{line}", manifest.path.display()))
     }
+
+    /// Where the manifest bounds what a node's steps use, as `file:line`; `None`: nowhere, and it is the default.
+    fn bound(self, node: &str, kind: LimitKind) -> Option<String> {
+        let manifest = self.manifest?;
+        let (node, _) = past::find_node(manifest, node)?;
+        let of_node = node.settings.policy.limits.get(kind);
+        let bound = of_node.or_else(|| manifest.defaults.limits.get(kind))?;
+        let (line, _) = manifest.error(Vec::new()).position(bound.span.start);
+        Some(format!("{}:{line}", manifest.path.display()))
+    }
 }
 
 /// The first failures, each on a few lines, and how many more there are.
@@ -91,7 +101,11 @@ fn help(failed: &StepFailure, places: Places<'_>) -> Option<String> {
         Failure::BadOutput { .. } => {
             Some("this is a bug in the op; `dynhost inspect` shows what it declares".to_owned())
         }
-        Failure::LimitExceeded { limit, value, .. } => limit_help(*limit, *value, &setting),
+        Failure::LimitExceeded { limit, value, .. } => {
+            let help = limit_help(*limit, *value, &setting)?;
+            let place = places.bound(name, *limit).map(|place| format!(" ({place})"));
+            Some(help + &place.unwrap_or_default())
+        }
         _ => None,
     }
 }
@@ -107,17 +121,18 @@ fn limit_help(
         Some(format!("if the op needs more, raise {}", setting(key, example)))
     };
     match limit {
-        LimitKind::Memory => raise("limits.memory", &bytes),
-        LimitKind::Output => raise("limits.output", &bytes),
-        LimitKind::Fuel => raise("limits.fuel", &twice.to_string()),
         LimitKind::Clones => raise("max_clones", &twice.to_string()),
         LimitKind::Stack => {
             Some("the op calls itself too deeply; this is most often a bug in it".to_owned())
         }
-        LimitKind::HostAllocation => Some(
-            "let the op emit or read less at once; this bound is not set in a manifest".to_owned(),
-        ),
-        _ => None,
+        LimitKind::HostAllocation => Some(format!(
+            "let the op emit or read less at once, or raise {}",
+            setting("limits.host_allocation", &bytes)
+        )),
+        kind => {
+            let example = if kind.is_bytes() { bytes } else { twice.to_string() };
+            raise(&format!("limits.{}", kind.key()), &example)
+        }
     }
 }
 

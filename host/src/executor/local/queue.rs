@@ -1,7 +1,7 @@
 //! The steps that wait for a worker, and the places of each run.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dynhost_graph::scheduler::{Credit, StepId};
@@ -12,13 +12,17 @@ use super::port::Flow;
 use crate::engine::INSTANCES;
 
 /// What all workers share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     /// Workers that have nothing to do.
     idle: Arc<AtomicUsize>,
     /// Attempts begun and not ended: each has an instance.
     live: Arc<AtomicUsize>,
+    /// Bytes of memory for all guests at once.
+    memory: u64,
+    /// How many of them the attempts hold that have begun and not ended: each its memory limit.
+    held: Arc<AtomicU64>,
     work: Arc<Notify>,
 }
 
@@ -27,6 +31,8 @@ struct State {
     runs: Vec<Waiting>,
     /// The run that is looked at first, so that all get their turn.
     turn: usize,
+    /// Bytes that a step of any of the runs may need which does not yield.
+    largest: u64,
     closed: bool,
 }
 
@@ -43,9 +49,12 @@ pub(super) struct RunState {
     pub(super) inbox: Arc<Inbox>,
     idle: Arc<AtomicUsize>,
     live: Arc<AtomicUsize>,
+    held: Arc<AtomicU64>,
     work: Arc<Notify>,
     /// One more than the highest rank of its steps.
     ranks: usize,
+    levels: u32,
+    largest: u64,
     /// One permit for each step that may run now.
     places: Semaphore,
     /// What the steps that yield may still emit.
@@ -60,15 +69,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
+    /// An empty queue for workers that have so many bytes of memory for all guests.
+    pub(super) fn new(memory: u64) -> Self {
+        Self {
+            state: Mutex::default(),
+            idle: Arc::default(),
+            live: Arc::default(),
+            memory,
+            held: Arc::default(),
+            work: Arc::default(),
+        }
+    }
+
     pub(super) fn add_run(&self, serving: Serving) -> Arc<RunState> {
         let run = Arc::new(RunState::new(serving, self));
         let waiting = Waiting { run: Arc::clone(&run), tasks: BTreeMap::new() };
-        lock(&self.state).runs.push(waiting);
+        let mut state = lock(&self.state);
+        state.runs.push(waiting);
+        state.measure();
         run
     }
 
     pub(super) fn remove_run(&self, run: &Arc<RunState>) {
-        lock(&self.state).runs.retain(|waiting| !Arc::ptr_eq(&waiting.run, run));
+        let mut state = lock(&self.state);
+        state.runs.retain(|waiting| !Arc::ptr_eq(&waiting.run, run));
+        state.measure();
     }
 
     pub(super) fn push(&self, run: &Arc<RunState>, tasks: Vec<Task>) {
@@ -96,11 +121,12 @@ impl Queue {
         let runs = state.runs.len();
         for offset in 0..runs {
             let index = (state.turn + offset) % runs;
+            let largest = state.largest;
             let waiting = &mut state.runs[index];
-            let Some(mut deepest) = waiting.tasks.last_entry() else { continue };
-            if !waiting.run.has_room(*deepest.key()) {
+            if !waiting.has_room(self.memory, largest) {
                 continue;
             }
+            let Some(mut deepest) = waiting.tasks.last_entry() else { continue };
             let Ok(place) = waiting.run.places.try_acquire() else { continue };
             place.forget();
             let task = deepest.get_mut().pop_front();
@@ -112,10 +138,9 @@ impl Queue {
                 Some(task) => {
                     state.turn = index + 1;
                     self.live.fetch_add(1, Ordering::SeqCst);
+                    self.held.fetch_add(task.attempt.limits().memory, Ordering::SeqCst);
                     // Room may have come back without anyone being told.
-                    if self.idle.load(Ordering::Relaxed) > 0
-                        && state.runs.iter().any(Waiting::has_work)
-                    {
+                    if self.idle.load(Ordering::Relaxed) > 0 && state.has_work(self.memory) {
                         self.work.notify_one();
                     }
                     return Some((run, task));
@@ -163,7 +188,7 @@ impl Queue {
             if state.closed {
                 return false;
             }
-            if state.runs.iter().any(Waiting::has_work) {
+            if state.has_work(self.memory) {
                 return true;
             }
         }
@@ -188,23 +213,47 @@ impl Drop for Idle<'_> {
     }
 }
 
+impl State {
+    fn has_work(&self, memory: u64) -> bool {
+        self.runs.iter().any(|waiting| {
+            waiting.has_room(memory, self.largest) && waiting.run.places.available_permits() > 0
+        })
+    }
+
+    fn measure(&mut self) {
+        self.largest = self.runs.iter().map(|waiting| waiting.run.largest).max().unwrap_or(0);
+    }
+}
+
 impl Waiting {
-    fn has_work(&self) -> bool {
+    /// Whether the next step of the run can begin: there is an instance for it, and memory.
+    fn has_room(&self, memory: u64, largest: u64) -> bool {
         let deepest = self.tasks.last_key_value();
-        deepest.is_some_and(|(rank, _)| self.run.has_room(*rank))
-            && self.run.places.available_permits() > 0
+        let next = deepest.and_then(|(rank, tasks)| Some((*rank, tasks.front()?)));
+        next.is_some_and(|(rank, task)| {
+            let needs = task.attempt.limits().memory;
+            let room = match task.spec.level {
+                Some(level) => self.run.memory_of_level(level, memory.saturating_sub(largest)),
+                None => memory,
+            };
+            self.run.has_room(rank)
+                && self.run.held.load(Ordering::SeqCst).saturating_add(needs) <= room
+        })
     }
 }
 
 impl RunState {
     fn new(serving: Serving, queue: &Queue) -> Self {
-        let Serving { max_concurrency, ranks, inbox } = serving;
+        let Serving { max_concurrency, ranks, levels, largest, inbox } = serving;
         Self {
             inbox,
             idle: Arc::clone(&queue.idle),
             live: Arc::clone(&queue.live),
+            held: Arc::clone(&queue.held),
             work: Arc::clone(&queue.work),
             ranks: ranks.max(1) as usize,
+            levels,
+            largest,
             places: Semaphore::new(max_concurrency as usize),
             flows: Mutex::default(),
             all_interrupted: AtomicBool::new(false),
@@ -244,11 +293,12 @@ impl RunState {
     }
 
     /// The step has ended, and holds no place any more.
-    pub(super) fn end(&self, id: StepId, yields: bool) {
-        let flow = if yields { lock(&self.flows).remove(&id) } else { None };
+    pub(super) fn end(&self, id: StepId, task: &Task) {
+        let flow = if task.yields() { lock(&self.flows).remove(&id) } else { None };
         if !flow.is_some_and(|flow| flow.is_suspended()) {
             self.leave_place();
         }
+        self.held.fetch_sub(task.attempt.limits().memory, Ordering::SeqCst);
         self.live.fetch_sub(1, Ordering::SeqCst);
     }
 
@@ -261,6 +311,15 @@ impl RunState {
         let half = INSTANCES as usize / 2;
         let room = half + (half - 1) * (rank as usize + 1) / self.ranks;
         self.live.load(Ordering::SeqCst) < room
+    }
+
+    /// How much of the memory for steps that yield may be held for one of this level to begin.
+    ///
+    /// Such a step keeps its memory while it is suspended, until its clones have caught up. Clones that do not yield end
+    /// by themselves, and the largest of them always finds room; of clones that yield in turn, each level may take
+    /// more than the one around it, so that the deepest can always go on.
+    fn memory_of_level(&self, level: u32, memory: u64) -> u64 {
+        memory / u64::from(self.levels.max(1)) * u64::from(level + 1)
     }
 
     pub(super) fn has_idle_workers(&self) -> bool {

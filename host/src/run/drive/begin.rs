@@ -13,8 +13,9 @@ use super::super::fingerprint::fingerprints;
 use super::super::journal::{Journal, now_us};
 use super::super::parent::Parent;
 use super::super::restore::Restored;
-use super::super::{Batch, MAX_CONCURRENCY, RunError, RunOptions, new_run_id, spec, with_options};
+use super::super::{Batch, RunError, RunOptions, new_run_id, spec, with_options};
 use super::{Beginning, Driver, Playbacks, Reuse, Tally};
+use crate::admission::levels;
 use crate::executor::{Inbox, Serving};
 use crate::host::Host;
 use crate::prepare::PreparedJob;
@@ -106,14 +107,23 @@ impl Driver {
         let job = Arc::clone(scheduler.job());
         let inbox = Arc::new(Inbox::default());
         let ranks = u32::try_from(job.nodes.len()).unwrap_or(u32::MAX);
-        let max_concurrency = bounds(host, &job, &options).max_concurrency;
-        let serving = Serving { max_concurrency, ranks, inbox: Arc::clone(&inbox) };
-        let session = host.executor().open(serving);
+        let max_concurrency = host.admit(&job, &options).max_concurrency;
+        let refused = host.refusals(&job).first().map(|problem| problem.message.clone());
         let run: Arc<str> = options.id.unwrap_or_else(new_run_id).into();
         let reuse = Reuse::new(&job, &prepared.components, parent, options.cache);
+        let specs = spec::specs(host, &run, prepared, &reuse);
+        let largest = specs.iter().filter(|spec| spec.level.is_none());
+        let session = host.executor().open(Serving {
+            max_concurrency,
+            ranks,
+            levels: levels(&job),
+            largest: largest.map(|spec| spec.settings.largest_memory()).max().unwrap_or(0),
+            inbox: Arc::clone(&inbox),
+        });
         Self {
             _host: host.clone(),
-            specs: spec::specs(host, &run, prepared, &reuse),
+            specs,
+            refused,
             journal: Journal::new(run, options.store, watcher),
             scheduler,
             session,
@@ -132,8 +142,7 @@ impl Driver {
 }
 
 fn bounds(host: &Host, job: &Job, options: &RunOptions) -> Bounds {
-    let wanted = options.max_concurrency.or(job.max_concurrency).unwrap_or(host.workers());
-    let max_concurrency = wanted.clamp(1, MAX_CONCURRENCY);
+    let max_concurrency = host.admit(job, options).max_concurrency;
     Bounds { max_concurrency, look_ahead: LOOK_AHEAD, window: window(max_concurrency) }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynhost_graph::event::Event;
+use dynhost_graph::event::{Event, Failure};
 use dynhost_graph::name::StepKey;
 use dynhost_graph::retry::retry_delay;
 use dynhost_graph::scheduler::StepId;
@@ -83,8 +83,11 @@ impl Driver {
             Outcome::Failed(failure) => {
                 let node = self.scheduler.job().node(id.node());
                 let pure = is_pure(node, &self.specs[id.node().index()].component);
+                let grows = matches!(failure, Failure::LimitExceeded { limit, .. }
+                    if node.policy.limits.grow_after(limit, attempt));
                 let policy = &node.policy.retry;
-                let retry_in_ms = retry_delay(policy, &failure, attempt, pure, fastrand::f64());
+                let same = pure && !grows;
+                let retry_in_ms = retry_delay(policy, &failure, attempt, same, fastrand::f64());
                 Event::StepFailed { step, attempt, failure, retry_in_ms, took_us }
             }
         }

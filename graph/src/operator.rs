@@ -1,0 +1,194 @@
+//! What the operator of a machine allows, whatever a manifest says: the second of two keys.
+//!
+//! A manifest asks for limits and grants; the policy is the most that it can get. What a manifest asks beyond it is refused
+//! before anything runs, with the place in the manifest and the words of the policy.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::event::{LimitKind, duration_in_words};
+use crate::job::{Access, FolderGrant, Job, Node};
+use crate::manifest::item::{self, Item, Keys};
+use crate::manifest::quantity::{duration, size};
+use crate::manifest::{ManifestError, Problem};
+
+/// The most that jobs may use and reach. The default allows everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperatorPolicy {
+    /// What messages call it, such as the path of its file.
+    pub name: String,
+    /// Ceilings of the limits on one attempt.
+    pub limits: BTreeMap<LimitKind, u64>,
+    /// The longest wall-clock time of one attempt.
+    pub timeout: Option<Duration>,
+    /// Steps of a run at once.
+    pub max_concurrency: Option<u32>,
+    /// Bytes of guest memory of all steps at once.
+    pub memory_total: Option<u64>,
+    /// The folders that may be granted, with all that is in them; `None`: any.
+    pub folders: Option<Vec<FolderRule>>,
+}
+
+/// A folder that jobs may be granted, or any folder inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderRule {
+    /// The folder, absolute.
+    pub host: PathBuf,
+    /// The most that a guest may do there.
+    pub access: Access,
+}
+
+impl OperatorPolicy {
+    /// Reads a policy file; `path` is what messages call it, and relative folders start from its folder.
+    ///
+    /// # Errors
+    /// All mistakes of the text.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
+        let fail = |problems| ManifestError::new(path, Arc::from(text), problems);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            let problem = |error: toml::de::Error| {
+                let message = format!("not TOML: {}", error.message().replace('\n', "; "));
+                Problem { span: error.span(), ..Problem::outside(message) }
+            };
+            return Err(fail(errors.into_iter().map(problem).collect()));
+        }
+        let mut problems = Vec::new();
+        let problems_of = &mut problems;
+        let top = Keys::open(document.get_ref(), "the policy", &["limits", "grants"], problems_of);
+        let mut policy = Self { name: path.display().to_string(), ..Self::default() };
+        top.read("limits", problems_of, |item, p| policy.read_limits(item, p));
+        let base = path.parent().unwrap_or(Path::new(""));
+        top.read("grants", problems_of, |item, p| policy.read_grants(item, base, p));
+        if problems.is_empty() { Ok(policy) } else { Err(fail(problems)) }
+    }
+
+    fn read_limits(&mut self, item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<()> {
+        let table = item::table(item, problems)?;
+        let others = ["max_clones", "timeout", "max_concurrency", "memory_total"];
+        let allowed: Vec<&str> =
+            LimitKind::SETTABLE.into_iter().map(LimitKind::key).chain(others).collect();
+        let keys = Keys::open(table, "`[limits]`", &allowed, problems);
+        for kind in LimitKind::SETTABLE.into_iter().chain([LimitKind::Clones]) {
+            let read = if kind.is_bytes() { size } else { item::count };
+            if let Some(most) = keys.read(kind.key(), problems, read) {
+                self.limits.insert(kind, most);
+            }
+        }
+        self.timeout = keys.read("timeout", problems, duration);
+        self.max_concurrency = keys.read("max_concurrency", problems, item::count);
+        self.memory_total = keys.read("memory_total", problems, size);
+        Some(())
+    }
+
+    /// Where the file speaks of grants, what it does not name is not allowed.
+    fn read_grants(
+        &mut self,
+        item: &Item<'_>,
+        base: &Path,
+        problems: &mut Vec<Problem>,
+    ) -> Option<()> {
+        let table = item::table(item, problems)?;
+        let keys = Keys::open(table, "`[grants]`", &["fs"], problems);
+        let entries = keys.read("fs", problems, item::array).unwrap_or_default();
+        let rules = entries.iter().filter_map(|entry| folder_rule(entry, base, problems));
+        self.folders = Some(rules.collect());
+        Some(())
+    }
+
+    /// What a job asks beyond this policy, with the places in its manifest. `real` says where a path of the host leads
+    /// when symbolic links are followed.
+    #[must_use]
+    pub fn refusals(&self, job: &Job, real: &dyn Fn(&Path) -> PathBuf) -> Vec<Problem> {
+        job.nodes.iter().flat_map(|node| self.refusals_of(node, real)).collect()
+    }
+
+    fn refusals_of(&self, node: &Node, real: &dyn Fn(&Path) -> PathBuf) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (kind, bound) in node.policy.limits.iter() {
+            let most = self.limits.get(&kind).copied().unwrap_or(u64::MAX);
+            if bound.most() > most {
+                let asked = (format!("limits.{}", kind.key()), kind.with_unit(bound.most()));
+                problems.push(self.too_much(node, &bound.span, asked, &kind.with_unit(most)));
+            }
+        }
+        if let (Some(bound), Some(most)) = (&node.policy.timeout, self.timeout)
+            && bound.most() > most
+        {
+            let asked = ("timeout".to_owned(), duration_in_words(bound.most()));
+            problems.push(self.too_much(node, &bound.span, asked, &duration_in_words(most)));
+        }
+        if let (Some(asked), Some(most)) =
+            (node.policy.max_clones, self.limits.get(&LimitKind::Clones))
+            && asked > *most
+        {
+            let asked = ("max_clones".to_owned(), asked.to_string());
+            problems.push(self.too_much(node, &node.span, asked, &most.to_string()));
+        }
+        if let Some(rules) = &self.folders {
+            let refused = node.grants.fs.iter().filter(|grant| !allowed(rules, grant, real));
+            problems.extend(refused.map(|grant| self.folder_refused(node, grant)));
+        }
+        problems
+    }
+
+    fn too_much(
+        &self,
+        node: &Node,
+        span: &std::ops::Range<usize>,
+        (key, asked): (String, String),
+        most: &str,
+    ) -> Problem {
+        let message = format!(
+            "node `{}` asks for `{key}` of {asked}, and the operator's policy allows {most}",
+            node.name
+        );
+        Problem::at(span.clone(), message)
+            .label(format!("at most {most}"))
+            .help(format!("ask for less, or have `{}` changed by the operator", self.name))
+    }
+
+    fn folder_refused(&self, node: &Node, grant: &FolderGrant) -> Problem {
+        let what = match grant.access {
+            Access::Read => "read",
+            Access::ReadWrite => "write",
+        };
+        let message = format!(
+            "the manifest grants node `{}` to {what} in `{}`, and the operator's policy does not",
+            node.name,
+            grant.host.display()
+        );
+        Problem::at(grant.span.clone(), message)
+            .label("not allowed by the policy")
+            .help(format!("have it added to `grants.fs` of `{}` by the operator", self.name))
+    }
+}
+
+fn allowed(rules: &[FolderRule], grant: &FolderGrant, real: &dyn Fn(&Path) -> PathBuf) -> bool {
+    let folder = real(&grant.host);
+    rules.iter().any(|rule| {
+        let enough = rule.access == Access::ReadWrite || grant.access == Access::Read;
+        enough && folder.starts_with(real(&rule.host))
+    })
+}
+
+fn folder_rule(item: &Item<'_>, base: &Path, problems: &mut Vec<Problem>) -> Option<FolderRule> {
+    let access = [("read", Access::Read), ("read_write", Access::ReadWrite)];
+    let table = item::table(item, problems)?;
+    let keys = Keys::open(table, "`grants.fs`", &["host", "access"], problems);
+    for key in ["host", "access"] {
+        if keys.get(key).is_none() {
+            problems.push(
+                Problem::at(item.span.clone(), format!("this rule has no `{key}`"))
+                    .help("such as `{ host = \"/srv/data\", access = \"read\" }`"),
+            );
+        }
+    }
+    let host = keys.read("host", problems, item::text);
+    let access = keys.read("access", problems, |item, p| item::choice(item, &access, p));
+    Some(FolderRule { host: base.join(host?.value), access: access?.value })
+}

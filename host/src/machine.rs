@@ -1,0 +1,19 @@
+//! What the machine has, as far as this process may use it.
+
+/// Bytes of memory: of the machine, or what its control group allows where that is less.
+pub(crate) fn memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    let installed = info.totalram.saturating_mul(u64::from(info.mem_unit));
+    control_group().map_or(installed, |allowed| allowed.min(installed))
+}
+
+/// The bound of the control group (cgroup v2) that this process is in, or of one around it.
+fn control_group() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let folder = std::path::Path::new("/sys/fs/cgroup").join(path);
+    let bounds = folder.ancestors().filter_map(|folder| {
+        std::fs::read_to_string(folder.join("memory.max")).ok()?.trim().parse::<u64>().ok()
+    });
+    bounds.min()
+}
