@@ -243,6 +243,17 @@ nodes.twice = {{ op = "basics/multiply_by_two", inputs.x.map = "inner", limits.m
     assert!(said.contains("set `limits.memory` to 256 MiB at most"), "{said}");
 }
 
+/// The policy of the page, and it does what the page says.
+#[test]
+fn the_policy_of_the_docs_is_one() {
+    let page = fs::read_to_string(crate::command::root().join("docs/sandbox.md")).expect("a page");
+    let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let policy = policy(text.expect("a policy"));
+    assert_eq!(policy.limits[&LimitKind::Memory], 256 << 20);
+    assert_eq!((policy.max_concurrency, policy.memory_total), (Some(16), Some(4 << 30)));
+    assert_eq!(policy.folders.map(|folders| folders.len()), Some(1));
+}
+
 const ONE: &str = "[job]\nname = \"one\"\n\n[components]\nfiles = \"ops/files.wasm\"\n\n[nodes.list]\nop = \"files/files_in_directory\"\ngrants.fs = [{ host = \"in\", guest = \"/data\", access = \"read_write\" }]\nlimits.memory = \"1GiB\"\n";
 
 /// The two keys: the refusal says which of manifest and policy said no, and where.
