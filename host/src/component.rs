@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of jobs.
 
+mod compile;
 mod describe;
 mod encode;
 mod engines;
@@ -22,6 +23,7 @@ use crate::engine::EngineSettings;
 use crate::instance::Linked;
 use crate::wit::OP;
 
+pub use compile::{ChildCompiler, compile_in_child};
 pub use encode::{Preview1, Recipe, World, componentize};
 pub(crate) use engines::Engines;
 pub use error::ComponentError;
@@ -202,7 +204,11 @@ fn compile(
     if let Some(code) = cache.and_then(|cache| cache.read(engine, digest)) {
         return Ok(code);
     }
-    let code = wasmtime::component::Component::from_binary(engine, wasm).map_err(failed)?;
+    let code = match engines.compiler() {
+        Some(compiler) => compiler.compile((engine, settings), wasm).map_err(wasmtime::Error::msg),
+        None => wasmtime::component::Component::from_binary(engine, wasm),
+    };
+    let code = code.map_err(failed)?;
     if let Some(cache) = cache {
         cache.write(engine, digest, &code);
     }

@@ -31,6 +31,13 @@ pub fn engine_config() -> Config {
     config(EngineSettings { fuel: false })
 }
 
+/// The configuration of an engine that compiles for those of [`config`] and runs nothing.
+pub(crate) fn compiling(settings: EngineSettings) -> Config {
+    let mut config = config(settings);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}
+
 /// The configuration of an engine.
 pub(crate) fn config(settings: EngineSettings) -> Config {
     let mut config = Config::new();

@@ -7,7 +7,7 @@ use std::thread;
 
 use dynhost_graph::operator::OperatorPolicy;
 
-use crate::component::{Component, ComponentError, Engines};
+use crate::component::{ChildCompiler, Component, ComponentError, Engines};
 use crate::engine::INSTANCES;
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
@@ -35,6 +35,7 @@ pub struct HostBuilder {
     memory: Option<u64>,
     workers: Option<NonZeroU32>,
     code_cache: Option<PathBuf>,
+    compiler: Option<ChildCompiler>,
 }
 
 /// Why a host cannot be set up.
@@ -57,6 +58,7 @@ impl Default for HostBuilder {
             memory: None,
             workers: None,
             code_cache: None,
+            compiler: None,
         }
     }
 }
@@ -99,12 +101,20 @@ impl HostBuilder {
         self
     }
 
+    /// Compiles components in a process of its own, bounded in time and memory; by default this process does it, and
+    /// neither is bounded.
+    #[must_use]
+    pub fn compiler(mut self, compiler: ChildCompiler) -> Self {
+        self.compiler = Some(compiler);
+        self
+    }
+
     /// Sets the host up.
     ///
     /// # Errors
     /// The machine does not allow what the engine needs.
     pub fn build(self) -> Result<Host, HostError> {
-        let engines = Engines::new(self.code_cache.as_deref())
+        let engines = Engines::new(self.code_cache.as_deref(), self.compiler)
             .map_err(|error| HostError::Engine(error.into()))?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let cores = u32::try_from(cores).unwrap_or(INSTANCES);

@@ -38,7 +38,7 @@ mod wit;
 pub use dynhost_graph as graph;
 
 pub use admission::Admission;
-pub use component::{Component, ComponentError};
+pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;

@@ -17,3 +17,10 @@ fn control_group() -> Option<u64> {
     });
     bounds.min()
 }
+
+/// Bytes of memory that another process has now; `None`: it has ended, or the system does not say.
+pub(crate) fn memory_of(process: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(rustix::param::page_size() as u64))
+}

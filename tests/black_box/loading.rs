@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use dynhost::ComponentError;
+use dynhost::{ChildCompiler, ComponentError, Host};
 use tempfile::{TempDir, tempdir};
 
-use crate::job::{component, host};
+use crate::job::{Job, component, host};
 
 /// Loads these bytes, which is refused: the words, the deepest cause, and what to do.
 fn refused(bytes: &[u8]) -> (ComponentError, String, String) {
@@ -202,5 +203,54 @@ fn a_digest_that_is_pinned_is_checked_first() {
     let digest = host().load(&component("basics")).expect("it can be loaded").digest().to_owned();
     for digest in [digest.clone(), digest.to_uppercase()] {
         host().load_pinned(&component("basics"), &digest).expect("the digest is right");
+    }
+}
+
+/// A component that takes the compiler some seconds and much memory: many functions, each of a thousand additions.
+fn slow_to_compile() -> Vec<u8> {
+    let body =
+        "local.get 0\n i64.const 3\n i64.mul\n local.get 0\n i64.xor\n local.set 0\n".repeat(1000);
+    let function = format!("(func (param i64) (result i64)\n{body} local.get 0)\n");
+    wat(&format!("(component (core module\n{}))", function.repeat(1500)))
+}
+
+/// Compiling happens in a process of its own where the host says so, which is ended when it takes too long or too much.
+#[test]
+fn compiling_is_bounded_in_time_and_memory() {
+    let (_folder, path) = file(&slow_to_compile());
+    let child = || ChildCompiler::new(crate::command::binary(), &["compile-component"]);
+    let load = |compiler| {
+        let host = Host::builder().compiler(compiler).build().expect("a host can be built");
+        let begun = Instant::now();
+        let error = host.load(&path).expect_err("it is refused");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        format!("{}: {}", error, error.source().map(ToString::to_string).unwrap_or_default())
+            .replace(path.to_str().expect("the path is UTF-8"), "FILE")
+    };
+    let said = load(ChildCompiler { time: Duration::from_millis(30), ..child() });
+    assert!(said.contains("compiling it takes longer than 0 s"), "{said}");
+    let said = load(ChildCompiler { memory: 64 << 20, ..child() });
+    assert!(said.contains("compiling it takes more than 64 MiB of memory"), "{said}");
+    let said = load(ChildCompiler { program: "/no/such/program".into(), ..child() });
+    assert!(said.contains("the compiler `/no/such/program` cannot be started"), "{said}");
+    let said = load(ChildCompiler { program: "false".into(), ..child() });
+    assert!(said.contains("the compiler ended with exit status: 1"), "{said}");
+    // What cannot be compiled is refused in the compiler's words; a good one runs as if it was compiled here.
+    fs::write(&path, wat("(component (core module (func (result i32) i32.const 1)))"))
+        .expect("a file");
+    let said = load(child());
+    assert!(said.contains("does not export"), "{said}");
+}
+
+#[test]
+fn what_was_compiled_elsewhere_runs_here() {
+    let compiler = ChildCompiler::new(crate::command::binary(), &["compile-component"]);
+    let host = Host::builder().compiler(compiler).build().expect("a host can be built");
+    for limits in ["", ", limits.fuel = 1000000"] {
+        let nodes = format!(
+            "nodes.ten = {{ op = \"basics/emit_ten\"{limits} }}\noutputs.ten.from = \"ten\""
+        );
+        let ran = Job::new(&nodes).host(&host).run().succeeded();
+        assert_eq!(ran.output("ten"), Some(10.into()));
     }
 }

@@ -87,6 +87,12 @@ Examples:
         /// The shell
         shell: Shell,
     },
+    /// Compile the component on stdin; run by dynhost itself, so that compiling can be bounded
+    #[command(hide = true)]
+    CompileComponent {
+        /// `fuel`, where the code is to count it
+        arguments: Vec<String>,
+    },
     /// Write the manual pages into a folder
     #[command(hide = true)]
     Man {

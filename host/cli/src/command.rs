@@ -24,9 +24,9 @@ pub(crate) mod validate;
 
 use std::path::{Path, PathBuf};
 
-use dynhost::Host;
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::operator::OperatorPolicy;
+use dynhost::{ChildCompiler, Host};
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -48,6 +48,10 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Build(arguments) => build::execute(&arguments, console),
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
+        Command::CompileComponent { arguments } => {
+            dynhost::compile_in_child(&arguments).map_err(Error::failed)?;
+            Ok(0)
+        }
         Command::Man { folder } => shell::man(&folder),
     }
 }
@@ -59,6 +63,9 @@ fn host() -> Result<Host, Error> {
 
 fn host_with(policy: OperatorPolicy) -> Result<Host, Error> {
     let mut builder = Host::builder().policy(policy);
+    if let Ok(program) = std::env::current_exe() {
+        builder = builder.compiler(ChildCompiler::new(program, &["compile-component"]));
+    }
     if let Some(folder) = code_cache() {
         builder = builder.code_cache(folder);
     }

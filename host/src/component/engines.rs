@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use super::compile::ChildCompiler;
 use crate::code_cache::CodeCache;
 use crate::engine::{self, EngineSettings, Ticker};
 use crate::instance::{self, State};
@@ -16,6 +17,7 @@ pub(crate) struct Engines {
     /// Held while an engine is made: each reserves terabytes of address space.
     making: Mutex<()>,
     cache: Option<CodeCache>,
+    compiler: Option<ChildCompiler>,
 }
 
 /// An engine with all that its guests can import.
@@ -28,12 +30,16 @@ struct Ready {
 impl Engines {
     /// Sets up the engine that does not count fuel, and opens the code cache, if there is to be
     /// one.
-    pub(crate) fn new(code_cache: Option<&Path>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        code_cache: Option<&Path>,
+        compiler: Option<ChildCompiler>,
+    ) -> wasmtime::Result<Self> {
         let engines = Self {
             plain: OnceLock::new(),
             metered: OnceLock::new(),
             making: Mutex::new(()),
             cache: code_cache.and_then(CodeCache::open),
+            compiler,
         };
         engines.ready(EngineSettings { fuel: false })?;
         Ok(engines)
@@ -60,6 +66,11 @@ impl Engines {
 
     pub(super) fn linker(&self, settings: EngineSettings) -> wasmtime::Result<&Linker<State>> {
         Ok(&self.ready(settings)?.linker)
+    }
+
+    /// Who compiles in a process of its own; `None`: this process does it.
+    pub(super) fn compiler(&self) -> Option<&ChildCompiler> {
+        self.compiler.as_ref()
     }
 
     pub(super) fn cache(&self) -> Option<&CodeCache> {
