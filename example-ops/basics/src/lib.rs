@@ -6,7 +6,7 @@ mod place;
 mod shape;
 
 use arithmetic::{add, emit_ten, multiply_by_two, multiply_inputs, statistics, sum, sum_list};
-use load::{blobs, payload, repeat, sleepless, successive, trivial, trivial_emit};
+use load::{blobs, count, payload, repeat, sleepless, successive, trivial, trivial_emit};
 use place::{configured, context, failed_keys, key, keys};
 use shape::{branch, concat, each, echo, even, numbers, numbers_if_any, rows, scatter};
 
@@ -17,6 +17,7 @@ dynhost_sdk::export_ops!(
     concat,
     configured,
     context,
+    count,
     each,
     echo,
     emit_ten,

@@ -9,6 +9,12 @@ pub(crate) fn trivial(data: Blob) -> Blob {
     data
 }
 
+/// Counts the values of all clones, pulling them one batch after the other.
+#[op]
+pub(crate) fn count(values: Collected<Blob>) -> usize {
+    values.count()
+}
+
 /// Emits `count` blobs of `bytes` bytes each.
 #[op(output(dynamic))]
 pub(crate) fn blobs(count: u64, bytes: usize, out: &mut Emitter<Blob>) -> Result<()> {

@@ -1,0 +1,145 @@
+//! What dynhost adds to a clone, beside a bare wasmtime loop over the same component in the same process:
+//! `cargo bench --bench price`.
+//!
+//! `-- --json` prints one JSON object per case, `-- --readme` writes the table into README.md, and names of cases run
+//! those alone. Both sides take turns, and each pair gives one ratio; what counts is the median of the ratios, with their
+//! spread.
+
+mod cases;
+mod floor;
+#[path = "../ops/mod.rs"]
+mod ops;
+mod table;
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dynhost::store::sqlite::SqliteStore;
+use dynhost::{Host, PreparedJob, RunOptions};
+
+use cases::{CASES, Case};
+use floor::Floor;
+use table::Line;
+
+/// The allocator of the `dynhost` binary; the floor has it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let (json, readme) = (asked("--json"), asked("--readme"));
+    let wanted: Vec<&String> =
+        arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let basics = ops::build()?;
+    let mut lines = Vec::new();
+    for case in &CASES {
+        if !wanted.is_empty() && !wanted.iter().any(|name| *name == case.name) {
+            continue;
+        }
+        let Some(wasm) = case.component(&basics) else {
+            eprintln!(
+                "skipped: {} (its component is not built; the SDK's script `test` does it)",
+                case.name
+            );
+            continue;
+        };
+        let line = Line::new(case, &measure(case, (&basics, &wasm))?);
+        if json {
+            println!("{}", line.to_json());
+        } else {
+            println!("{line}");
+        }
+        lines.push(line);
+    }
+    if readme {
+        table::write(&lines)?
+    }
+    Ok(())
+}
+
+/// What a round took for each clone, in microseconds.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: f64,
+    /// Of all threads of the process.
+    cpu: f64,
+}
+
+struct Measured {
+    floor: Vec<Took>,
+    dynhost: Vec<Took>,
+    /// The most memory that the process had in a run of dynhost, in bytes.
+    peak: Option<u64>,
+}
+
+fn measure(case: &Case, files: (&Path, &Path)) -> Result<Measured, Box<dyn std::error::Error>> {
+    let floor = Floor::new(files.1)?;
+    let workers = NonZeroU32::new(case.workers).ok_or("no workers")?;
+    let host = Host::builder().workers(workers).build()?;
+    let job = case.job(&host, files)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
+    let mut measured = Measured { floor: Vec::new(), dynhost: Vec::new(), peak: None };
+    for round in 0..=case.rounds {
+        let begun = Begun::now();
+        floor.run(case)?;
+        let bare = begun.took(case.clones());
+        let kept = case.kept.then(tempfile::tempdir).transpose()?;
+        let options = options(kept.as_ref().map(tempfile::TempDir::path))?;
+        ops::reset_peak_memory();
+        let begun = Begun::now();
+        runtime.block_on(run(&host, &job, (case, options)))?;
+        let ours = begun.took(case.clones());
+        measured.peak = measured.peak.max(ops::peak_memory());
+        // The first round warms caches and pools.
+        if round > 0 {
+            measured.floor.push(bare);
+            measured.dynhost.push(ours);
+        }
+    }
+    Ok(measured)
+}
+
+fn options(kept: Option<&Path>) -> Result<RunOptions, Box<dyn std::error::Error>> {
+    let options = RunOptions::default();
+    Ok(match kept {
+        Some(folder) => RunOptions { store: Arc::new(SqliteStore::open(folder)?), ..options },
+        None => options,
+    })
+}
+
+async fn run(
+    host: &Host,
+    job: &PreparedJob,
+    (case, options): (&Case, RunOptions),
+) -> Result<(), Box<dyn std::error::Error>> {
+    let result = host.start(job, options).finished().await?;
+    if result.steps.succeeded != case.steps() {
+        return Err(format!("{:?} {:?}", result.steps, result.failures.first()).into());
+    }
+    Ok(())
+}
+
+struct Begun {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Begun {
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu_time() }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    fn took(&self, clones: u64) -> Took {
+        let each = |took: Duration| took.as_secs_f64() * 1e6 / clones as f64;
+        Took { wall: each(self.wall.elapsed()), cpu: each(cpu_time().saturating_sub(self.cpu)) }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
