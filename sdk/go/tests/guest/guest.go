@@ -164,7 +164,9 @@ func drain(_ *dynhost.Step, in struct{ Texts dynhost.Collected[string] }) (out s
 	return out, nil
 }
 
-func pass(_ *dynhost.Step, in struct{ Value dynhost.Value }) (dynhost.Value, error) { return in.Value, nil }
+func pass(_ *dynhost.Step, in struct{ Value dynhost.Value }) (dynhost.Value, error) {
+	return in.Value, nil
+}
 
 func oddFails(step *dynhost.Step, in struct{ Text string }) (string, error) {
 	if n, _ := strconv.Atoi(step.MappingKeys()[0]); n%2 == 1 {
