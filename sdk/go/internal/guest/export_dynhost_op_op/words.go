@@ -4,7 +4,7 @@ package export_dynhost_op_op
 
 import "unsafe"
 
-// The runtime writes its last words piece by piece, and a message of the log is made of every piece: whole lines are put
+// The runtime writes its last words piece by piece, and every piece would be a message of the log: whole lines are put
 // together here.
 //
 //go:linkname overrideWrite runtime.overrideWrite
