@@ -184,7 +184,8 @@ fn wants_wasi(imports: &[String]) -> bool {
     imports.iter().any(|import| import.starts_with("wasi:"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 

@@ -28,7 +28,7 @@ struct Inner {
 }
 
 /// How a host is set up. Everything has a default.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HostBuilder {
     limits: StepLimits,
     policy: OperatorPolicy,
@@ -48,19 +48,6 @@ pub enum HostError {
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
-}
-
-impl Default for HostBuilder {
-    fn default() -> Self {
-        Self {
-            limits: StepLimits::default(),
-            policy: OperatorPolicy::default(),
-            memory: None,
-            workers: None,
-            code_cache: None,
-            compiler: None,
-        }
-    }
 }
 
 impl HostBuilder {

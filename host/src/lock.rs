@@ -10,6 +10,8 @@ use dynhost_graph::manifest::{Manifest, Spanned};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::component::hex;
+
 /// The file's name; it stands beside the manifests that it is for.
 pub const LOCK_FILE: &str = "dynhost.lock";
 
@@ -113,8 +115,7 @@ impl Lock {
                 what: "read",
                 source,
             })?;
-            let digest: String =
-                Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+            let digest = hex(&Sha256::digest(&bytes));
             let name = component.path.value.clone();
             if lock.components.insert(name.clone(), digest.clone()) != Some(digest) {
                 changed.push(name);

@@ -20,7 +20,7 @@ pub(crate) struct Case {
     /// The input of the op.
     pub(crate) input: &'static str,
     pub(crate) feed: Feed,
-    /// Whether the history is kept on SQLite.
+    /// Whether the history is kept in `SQLite`.
     pub(crate) kept: bool,
     /// Pairs of measurements.
     pub(crate) rounds: usize,

@@ -95,12 +95,11 @@ impl Floor {
     pub(crate) fn new(wasm: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         let engine = Engine::new(&dynhost::engine_config())?;
         let bytes = std::fs::read(wasm)?;
-        let component = match Component::from_binary(&engine, &bytes) {
-            Ok(component) => component,
-            Err(_) => {
-                let mut encoder = wit_component::ComponentEncoder::default().module(&bytes)?;
-                Component::from_binary(&engine, &encoder.encode()?)?
-            }
+        let component = if wasmparser::Parser::is_component(&bytes) {
+            Component::from_binary(&engine, &bytes)?
+        } else {
+            let mut encoder = wit_component::ComponentEncoder::default().module(&bytes)?;
+            Component::from_binary(&engine, &encoder.encode()?)?
         };
         let mut linker = Linker::new(&engine);
         linker.instance("dynhost:op/inputs@0.1.0")?.resource(

@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         lines.push(line);
     }
     if readme {
-        table::write(&lines)?
+        table::write(&lines)?;
     }
     Ok(())
 }

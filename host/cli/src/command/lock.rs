@@ -1,5 +1,6 @@
 //! `dynhost lock`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -35,7 +36,7 @@ pub(super) fn execute(arguments: &LockArgs, console: Console) -> Result<u8, Erro
     let components = words::count(manifest.components.len() as u64, "component");
     let mut text = format!("{}: {components}, {} changed\n", path.display(), changed.len());
     for component in &changed {
-        text.push_str(&format!("  {component}\n"));
+        let _ = writeln!(text, "  {component}");
     }
     console.print(&text)?;
     Ok(0)
