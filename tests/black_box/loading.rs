@@ -223,7 +223,7 @@ fn compiling_is_bounded_in_time_and_memory() {
         let host = Host::builder().compiler(compiler).build().expect("a host can be built");
         let begun = Instant::now();
         let error = host.load(&path).expect_err("it is refused");
-        assert!(begun.elapsed() < Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_mins(1));
         format!("{}: {}", error, error.source().map(ToString::to_string).unwrap_or_default())
             .replace(path.to_str().expect("the path is UTF-8"), "FILE")
     };
