@@ -170,7 +170,7 @@ fn differences(earlier: &CacheKey, now: &CacheKey) -> Vec<Difference> {
     compare("op".to_owned(), some(&earlier.op), some(&now.op));
     compare("interface".to_owned(), some(&earlier.interface), some(&now.interface));
     compare(
-        "config or granted folders".to_owned(),
+        "config or grants".to_owned(),
         Some(hex(&earlier.config)),
         Some(hex(&now.config)),
     );
