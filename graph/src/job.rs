@@ -4,13 +4,13 @@
 //! once a job exists. Graphs used as nodes are gone, their nodes stand here under their
 //! path (`clean/trim`). A job knows nothing of wasm, files or time.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::definition::OpDefinition;
+use crate::grant::Grants;
 use crate::limits::{Bound, Limits};
 use crate::value::Value;
 
@@ -357,37 +357,6 @@ pub enum Dispatch {
     Eager,
     /// When the node's step has succeeded.
     AfterSuccess,
-}
-
-/// What the steps of a node may reach beyond their inputs. Nothing by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// Folders.
-    pub fs: Vec<FolderGrant>,
-}
-
-/// A folder of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderGrant {
-    /// The folder on the host. A relative path that begins with a param is relative to the
-    /// working folder, any other one to the manifest's folder; it is made absolute by the planner's
-    /// caller-given base folders.
-    pub host: PathBuf,
-    /// Where the guest sees it, an absolute path.
-    pub guest: String,
-    /// What the guest may do there.
-    pub access: Access,
-    /// Where the manifest has the `host` entry.
-    pub span: std::ops::Range<usize>,
-}
-
-/// What a guest may do in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Read.
-    Read,
-    /// Read and write.
-    ReadWrite,
 }
 
 impl Job {

@@ -6,6 +6,7 @@
 
 pub mod definition;
 pub mod event;
+pub mod grant;
 pub mod job;
 pub mod limits;
 pub mod manifest;

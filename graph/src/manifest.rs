@@ -5,6 +5,7 @@
 
 mod body;
 pub mod error;
+pub(crate) mod grants;
 pub(crate) mod item;
 pub(crate) mod nearest;
 mod policy;
@@ -19,7 +20,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 pub use self::error::{ManifestError, Problem, Span};
-use crate::job::{Access, BatchBounds, Policy};
+use crate::grant::{Access, Grants};
+use crate::job::{BatchBounds, Policy};
 use crate::limits::{Bound, Limits};
 
 /// Something read from a manifest, with its place.
@@ -194,14 +196,31 @@ pub struct Settings {
     pub pool: Option<Spanned<String>>,
     /// `batch`: how many elements of the dynamic output one clone takes.
     pub batch: Option<Spanned<BatchBounds>>,
-    /// `grants.fs`.
+    /// `grants`.
+    pub grants: GrantEntries,
+}
+
+/// What a node is granted, as it is written.
+#[derive(Debug, Clone, Default)]
+pub struct GrantEntries {
+    /// `fs`, whose paths are not resolved yet.
     pub folders: Vec<FolderEntry>,
+    /// Everything else; files of secrets are not made absolute yet.
+    pub others: Grants,
+}
+
+impl GrantEntries {
+    /// Whether what a step gives still follows from what it is given alone.
+    #[must_use]
+    pub fn are_pure(&self) -> bool {
+        self.folders.is_empty() && self.others.are_pure()
+    }
 }
 
 /// An entry of `grants.fs`.
 #[derive(Debug, Clone)]
 pub struct FolderEntry {
-    /// The folder on the host; may contain `{params.NAME}`.
+    /// The folder on the host; may contain `{params.NAME}`, `{key}` and `{keys[N]}`.
     pub host: Spanned<String>,
     /// Where the guest sees it, an absolute path.
     pub guest: Spanned<String>,

@@ -3,6 +3,8 @@
 //! A manifest asks for limits and grants; the policy is the most that it can get. What a manifest asks beyond it is refused
 //! before anything runs, with the place in the manifest and the words of the policy.
 
+mod grants;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +12,11 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+pub use self::grants::{FolderRule, GrantRules};
+
 use crate::event::{LimitKind, duration_in_words};
-use crate::job::{Access, FolderGrant, Job, Node};
+use crate::grant::Grant;
+use crate::job::{Job, Node};
 use crate::manifest::item::{self, Item, Keys};
 use crate::manifest::quantity::{duration, size};
 use crate::manifest::{ManifestError, Problem};
@@ -29,17 +34,8 @@ pub struct OperatorPolicy {
     pub max_concurrency: Option<u32>,
     /// Bytes of guest memory of all steps at once.
     pub memory_total: Option<u64>,
-    /// The folders that may be granted, with all that is in them; `None`: any.
-    pub folders: Option<Vec<FolderRule>>,
-}
-
-/// A folder that jobs may be granted, or any folder inside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FolderRule {
-    /// The folder, absolute.
-    pub host: PathBuf,
-    /// The most that a guest may do there.
-    pub access: Access,
+    /// What may be granted; `None`: anything.
+    pub grants: Option<GrantRules>,
 }
 
 impl OperatorPolicy {
@@ -63,7 +59,7 @@ impl OperatorPolicy {
         let mut policy = Self { name: path.display().to_string(), ..Self::default() };
         top.read("limits", problems_of, |item, p| policy.read_limits(item, p));
         let base = path.parent().unwrap_or(Path::new(""));
-        top.read("grants", problems_of, |item, p| policy.read_grants(item, base, p));
+        policy.grants = top.read("grants", problems_of, |item, p| GrantRules::read(item, base, p));
         if problems.is_empty() { Ok(policy) } else { Err(fail(problems)) }
     }
 
@@ -82,21 +78,6 @@ impl OperatorPolicy {
         self.timeout = keys.read("timeout", problems, duration);
         self.max_concurrency = keys.read("max_concurrency", problems, item::count);
         self.memory_total = keys.read("memory_total", problems, size);
-        Some(())
-    }
-
-    /// Where the file speaks of grants, what it does not name is not allowed.
-    fn read_grants(
-        &mut self,
-        item: &Item<'_>,
-        base: &Path,
-        problems: &mut Vec<Problem>,
-    ) -> Option<()> {
-        let table = item::table(item, problems)?;
-        let keys = Keys::open(table, "`[grants]`", &["fs"], problems);
-        let entries = keys.read("fs", problems, item::array).unwrap_or_default();
-        let rules = entries.iter().filter_map(|entry| folder_rule(entry, base, problems));
-        self.folders = Some(rules.collect());
         Some(())
     }
 
@@ -129,9 +110,9 @@ impl OperatorPolicy {
             let asked = ("max_clones".to_owned(), asked.to_string());
             problems.push(self.too_much(node, &node.span, asked, &most.to_string()));
         }
-        if let Some(rules) = &self.folders {
-            let refused = node.grants.fs.iter().filter(|grant| !allowed(rules, grant, real));
-            problems.extend(refused.map(|grant| self.folder_refused(node, grant)));
+        if let Some(rules) = &self.grants {
+            let refused = node.grants.iter().filter(|grant| !rules.cover(*grant, real));
+            problems.extend(refused.map(|grant| self.refused(node, grant)));
         }
         problems
     }
@@ -152,43 +133,15 @@ impl OperatorPolicy {
             .help(format!("ask for less, or have `{}` changed by the operator", self.name))
     }
 
-    fn folder_refused(&self, node: &Node, grant: &FolderGrant) -> Problem {
-        let what = match grant.access {
-            Access::Read => "read",
-            Access::ReadWrite => "write",
-        };
+    fn refused(&self, node: &Node, grant: Grant<'_>) -> Problem {
         let message = format!(
-            "the manifest grants node `{}` to {what} in `{}`, and the operator's policy does not",
+            "the manifest grants node `{}` to {grant}, and the operator's policy does not",
             node.name,
-            grant.host.display()
         );
-        Problem::at(grant.span.clone(), message)
-            .label("not allowed by the policy")
-            .help(format!("have it added to `grants.fs` of `{}` by the operator", self.name))
+        Problem::at(grant.span().clone(), message).label("not allowed by the policy").help(format!(
+            "have it added to `grants.{}` of `{}` by the operator",
+            grant.kind(),
+            self.name
+        ))
     }
-}
-
-fn allowed(rules: &[FolderRule], grant: &FolderGrant, real: &dyn Fn(&Path) -> PathBuf) -> bool {
-    let folder = real(&grant.host);
-    rules.iter().any(|rule| {
-        let enough = rule.access == Access::ReadWrite || grant.access == Access::Read;
-        enough && folder.starts_with(real(&rule.host))
-    })
-}
-
-fn folder_rule(item: &Item<'_>, base: &Path, problems: &mut Vec<Problem>) -> Option<FolderRule> {
-    let access = [("read", Access::Read), ("read_write", Access::ReadWrite)];
-    let table = item::table(item, problems)?;
-    let keys = Keys::open(table, "`grants.fs`", &["host", "access"], problems);
-    for key in ["host", "access"] {
-        if keys.get(key).is_none() {
-            problems.push(
-                Problem::at(item.span.clone(), format!("this rule has no `{key}`"))
-                    .help("such as `{ host = \"/srv/data\", access = \"read\" }`"),
-            );
-        }
-    }
-    let host = keys.read("host", problems, item::text);
-    let access = keys.read("access", problems, |item, p| item::choice(item, &access, p));
-    Some(FolderRule { host: base.join(host?.value), access: access?.value })
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod check;
 mod fit;
+mod grants;
 mod graph;
 mod node;
 mod order;

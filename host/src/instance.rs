@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry};
-use dynhost_graph::job::Grants;
+use dynhost_graph::grant::Grants;
 use dynhost_graph::name::{KeyPath, StepKey};
 use dynhost_graph::scheduler::{Collection, Input};
 use dynhost_graph::value::Value;

@@ -1,18 +1,21 @@
 //! From a manifest to a job whose components are loaded: everything that can be known, and
 //! refused, before anything runs.
 
+mod grants;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dynhost_graph::event::ManifestRecord;
 use dynhost_graph::job::Job;
-use dynhost_graph::manifest::{Manifest, ManifestError, Problem};
+use dynhost_graph::manifest::{Manifest, ManifestError};
 use dynhost_graph::params::{self, GivenParams};
 use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
 use crate::component::{Component, ComponentError};
 use crate::host::Host;
+use grants::look_up;
 
 /// A job with its components, ready to be run any number of times.
 #[derive(Debug, Clone)]
@@ -29,12 +32,16 @@ impl PreparedJob {
     /// [`Job::components`].
     ///
     /// # Errors
-    /// The components are not the ones that the job was made for.
-    pub fn new(job: Job, components: Vec<Component>) -> Result<Self, PrepareError> {
+    /// The components are not the ones that the job was made for, or the machine lacks something
+    /// that is granted.
+    pub fn new(mut job: Job, components: Vec<Component>) -> Result<Self, PrepareError> {
         let wanted = job.components.iter().map(|component| component.digest.as_str());
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
         }
+        look_up(&mut job).map_err(|problems| {
+            PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
+        })?;
         Ok(Self { job: Arc::new(job), components, manifest: None })
     }
 
@@ -78,6 +85,9 @@ pub enum PrepareError {
     /// A job is given other components than the ones it was made for.
     #[error("the job was made for other components than the ones given")]
     OtherComponents,
+    /// The machine lacks what a job that was made in code grants; at least one sentence.
+    #[error("{}", .0.join("; "))]
+    Grants(Vec<String>),
 }
 
 /// Reads and parses the manifest at `path`.
@@ -117,8 +127,8 @@ impl Host {
     ) -> Result<PreparedJob, PrepareError> {
         let components = self.load_components(manifest)?;
         let folders = folders(manifest, working);
-        let job = plan::plan(manifest, &infos(&components), given, &folders)?;
-        check_folders(manifest, &job)?;
+        let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
+        look_up(&mut job).map_err(|problems| manifest.error(problems))?;
         self.check_admission(manifest, &job)?;
         let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
         let record = ManifestRecord {
@@ -144,8 +154,8 @@ impl Host {
         let working = std::env::current_dir().unwrap_or_default();
         let (infos, folders) = (infos(&components), folders(manifest, &working));
         if params::missing(manifest, given).is_empty() {
-            let job = plan::plan(manifest, &infos, given, &folders)?;
-            check_folders(manifest, &job)?;
+            let mut job = plan::plan(manifest, &infos, given, &folders)?;
+            look_up(&mut job).map_err(|problems| manifest.error(problems))?;
             self.check_admission(manifest, &job)?;
         } else {
             plan::check(manifest, &infos, given, &folders)?;
@@ -198,29 +208,4 @@ fn folder_of(manifest: &Path) -> PathBuf {
 fn folders(manifest: &Manifest, working: &Path) -> Folders {
     let here = std::env::current_dir().unwrap_or_default();
     Folders { manifest: here.join(folder_of(&manifest.path)), working: working.to_path_buf() }
-}
-
-/// A folder that is granted and does not exist is a mistake of the manifest, not of a step.
-fn check_folders(manifest: &Manifest, job: &Job) -> Result<(), ManifestError> {
-    let mut problems = Vec::new();
-    for folder in job.nodes.iter().flat_map(|node| &node.grants.fs) {
-        let why = match std::fs::metadata(&folder.host) {
-            Ok(metadata) if metadata.is_dir() => continue,
-            Ok(_) => "is not a folder".to_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                "does not exist".to_owned()
-            }
-            Err(error) => format!("cannot be looked at: {error}"),
-        };
-        let problem = Problem::at(
-            folder.span.clone(),
-            format!("the granted folder `{}` {why}", folder.host.display()),
-        )
-        .label(why)
-        .help("grant a folder that is there; a path that begins with a param is relative to the working folder, any other one to the manifest");
-        if !problems.contains(&problem) {
-            problems.push(problem);
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(manifest.error(problems)) }
 }

@@ -3,8 +3,11 @@
 
 use std::fs;
 
+use dynhost::graph::definition::OpDefinition;
 use dynhost::graph::event::{Event, Failure, LimitKind};
+use dynhost::graph::manifest::Manifest;
 use dynhost::graph::operator::OperatorPolicy;
+use dynhost::graph::params::GivenParams;
 use dynhost::{Host, PrepareError, RunError, RunOptions, StepLimits};
 use serde_json::json;
 
@@ -251,7 +254,82 @@ fn the_policy_of_the_docs_is_one() {
     let policy = policy(text.expect("a policy"));
     assert_eq!(policy.limits[&LimitKind::Memory], 256 << 20);
     assert_eq!((policy.max_concurrency, policy.memory_total), (Some(16), Some(4 << 30)));
-    assert_eq!(policy.folders.map(|folders| folders.len()), Some(1));
+    let grants = policy.grants.expect("it speaks of grants");
+    assert_eq!((grants.fs.len(), grants.network.len(), grants.env.len()), (1, 1, 1));
+    assert!(grants.real_clock && grants.real_random && grants.secrets.contains("API_KEY"));
+}
+
+/// Every kind of grant needs a rule of the policy that covers it.
+#[test]
+fn each_kind_of_grant_has_its_rule() {
+    let rules = [
+        (r#"network = [{ host = "*.example.org", port = 443, methods = ["GET"] }]"#, "network"),
+        (r#"env = ["LANG"]"#, "env"),
+        (r#"secrets = ["HOST_KEY"]"#, "secrets"),
+        (r#"clock = "real""#, "clock"),
+        (r#"random = "real""#, "random"),
+        (r#"fs = [{ host = "/usr", access = "read" }]"#, "fs"),
+    ];
+    let job = plan_of(
+        r#"
+[nodes.ask]
+op = "machine/ask"
+grants.network = [{ host = "api.example.org", methods = ["GET"] }, { host = "api.example.org", methods = ["POST"] }, { host = "example.org", methods = ["GET"] }]
+grants.env = ["LANG", "HOME", { name = "MODE", value = "fast" }]
+grants.secrets = [{ name = "A", env = "HOST_KEY", hosts = ["api.example.org"] }, { name = "B", env = "OTHER", hosts = ["api.example.org"] }]
+grants.clock = "real"
+grants.random = "real"
+grants.fs = [{ host = "/usr/share", guest = "/a", access = "read" }, { host = "/etc", guest = "/b", access = "read" }]
+"#,
+    );
+    let refused = |rules: &str| -> Vec<String> {
+        let policy = policy(&format!("[grants]\n{rules}"));
+        let problems = policy.refusals(&job, &|path| path.to_path_buf());
+        let kind = |help: &str| help.split(['`', '.']).nth(2).unwrap_or_default().to_owned();
+        problems.iter().map(|problem| kind(problem.help.as_deref().unwrap_or_default())).collect()
+    };
+    let count = |refused: &[String], kind: &str| refused.iter().filter(|it| *it == kind).count();
+    let none = refused("");
+    let all = [("fs", 2), ("network", 3), ("env", 2), ("secrets", 2), ("clock", 1), ("random", 1)];
+    for (kind, grants) in all {
+        assert_eq!(count(&none, kind), grants, "{kind}: {none:?}");
+    }
+    for (rule, covered) in rules {
+        let left = refused(rule);
+        for (kind, grants) in all {
+            let covers = usize::from(kind == covered);
+            assert_eq!(count(&left, kind), grants - covers, "{rule}: {kind}: {left:?}");
+        }
+    }
+}
+
+/// Plans nodes of an op that imports all of WASI.
+fn plan_of(nodes: &str) -> dynhost::graph::job::Job {
+    use dynhost::graph::plan::{ComponentInfo, Folders, plan};
+    let text = format!("[job]\nname = \"test\"\n[components]\nmachine = \"machine.wasm\"\n{nodes}");
+    let manifest = Manifest::parse("job.toml".as_ref(), &text).expect("it is a manifest");
+    let op = OpDefinition {
+        name: "ask".to_owned(),
+        description: String::new(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        config_schema: None,
+    };
+    let imports = [
+        "cli/environment",
+        "clocks/wall-clock",
+        "filesystem/types",
+        "http/outgoing-handler",
+        "random/random",
+    ];
+    let info = ComponentInfo {
+        digest: "0".repeat(64),
+        ops: vec![op.into()],
+        imports: imports.map(|name| format!("wasi:{name}@0.2.0")).into(),
+    };
+    let folders = Folders { manifest: "/jobs".into(), working: "/jobs".into() };
+    let components = [("machine".to_owned(), info)].into();
+    plan(&manifest, &components, &GivenParams::new(), &folders).expect("it can be planned")
 }
 
 const ONE: &str = "[job]\nname = \"one\"\n\n[components]\nfiles = \"ops/files.wasm\"\n\n[nodes.list]\nop = \"files/files_in_directory\"\ngrants.fs = [{ host = \"in\", guest = \"/data\", access = \"read_write\" }]\nlimits.memory = \"1GiB\"\n";

@@ -5,13 +5,12 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::error::Problem;
+use super::grants::grants;
 use super::item::{self, Item, Keys};
 use super::quantity::{duration, size};
-use super::{FolderEntry, Settings, Spanned};
+use super::{Settings, Spanned};
 use crate::event::LimitKind;
-use crate::job::{
-    Access, Backoff, BatchBounds, Dispatch, OnFailure, Policy, Retry, RetryOn, Tolerance,
-};
+use crate::job::{Backoff, BatchBounds, Dispatch, OnFailure, Policy, Retry, RetryOn, Tolerance};
 use crate::limits::{Bound, Limits};
 
 /// Keys of a node that uses an op.
@@ -54,7 +53,7 @@ pub(super) fn settings(keys: &Keys<'_>, problems: &mut Vec<Problem>) -> Settings
         },
         pool: keys.read("pool", problems, item::text),
         batch: keys.read("batch", problems, batch),
-        folders: keys.read("grants", problems, grants).unwrap_or_default(),
+        grants: keys.read("grants", problems, grants).unwrap_or_default(),
     }
 }
 
@@ -231,54 +230,4 @@ fn batch(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Spanned<BatchBo
         max_bytes: keys.read("max_bytes", problems, size),
     };
     Some(Spanned::new(bounds, item.span.clone()))
-}
-
-fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Vec<FolderEntry>> {
-    let table = item::table(item, problems)?;
-    let keys = Keys::open(table, "`grants`", &["fs"], problems);
-    let entries = keys.read("fs", problems, item::array).unwrap_or_default();
-    let mut folders: Vec<FolderEntry> = Vec::new();
-    for entry in &entries {
-        let Some(folder) = folder(entry, problems) else { continue };
-        if let Some(other) = folders.iter().find(|f| f.guest.value == folder.guest.value) {
-            problems.push(
-                Problem::at(
-                    folder.guest.span.clone(),
-                    format!("`{}` is granted twice to one node", folder.guest.value),
-                )
-                .related(other.guest.span.clone(), "granted here first"),
-            );
-        }
-        folders.push(folder);
-    }
-    Some(folders)
-}
-
-fn folder(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<FolderEntry> {
-    let access = [("read", Access::Read), ("read_write", Access::ReadWrite)];
-    let table = item::table(item, problems)?;
-    let keys = Keys::open(table, "`grants.fs`", &["host", "guest", "access"], problems);
-    for key in ["host", "guest", "access"] {
-        if keys.get(key).is_none() {
-            problems.push(
-                Problem::at(item.span.clone(), format!("this grant has no `{key}`"))
-                    .help("such as `{ host = \"data\", guest = \"/data\", access = \"read\" }`"),
-            );
-        }
-    }
-    let host = keys.read("host", problems, item::text);
-    let guest = keys.read("guest", problems, item::text);
-    let access = keys.read("access", problems, |item, p| item::choice(item, &access, p));
-    if let Some(guest) = &guest
-        && (!guest.value.starts_with('/') || guest.value.split('/').any(|part| part == ".."))
-    {
-        problems.push(
-            Problem::at(
-                guest.span.clone(),
-                format!("`{}` is not an absolute path in the guest", guest.value),
-            )
-            .help("write it from the root, such as \"/data\", without `..`"),
-        );
-    }
-    Some(FolderEntry { host: host?, guest: guest?, access: access?.value })
 }

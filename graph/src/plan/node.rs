@@ -50,7 +50,7 @@ impl<'m> Planner<'m> {
         let inputs = self.op_inputs(entry, found.definition, wired);
         let config = self.config(entry, &found);
         let policy = self.policy(entry);
-        let grants = self.grants(entry, &found);
+        let grants = self.grants(entry, &found, scope);
         let Some(scope) = scope else { return Planned::default() };
         let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes"));
         self.nodes.push(Node {

@@ -1,15 +1,14 @@
-//! A node's configuration, policy and grants, checked against its op and component.
+//! A node's configuration and policy, checked against its op.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::Planner;
 use super::node::FoundOp;
-use crate::job::{FolderGrant, Grants, Policy, PoolId};
+use crate::job::{Policy, PoolId};
 use crate::manifest::nearest::suggestion;
-use crate::manifest::{FolderEntry, NodeEntry, Problem, Span, Spanned};
+use crate::manifest::{NodeEntry, Problem, Span, Spanned};
 use crate::schema;
 
 impl Planner<'_> {
@@ -143,86 +142,6 @@ impl Planner<'_> {
             }
         }
     }
-
-    /// The grants, refused where the component could not use them.
-    pub(super) fn grants(&mut self, entry: &NodeEntry, op: &FoundOp<'_>) -> Grants {
-        let imports_files =
-            op.component.imports.iter().any(|import| import.starts_with("wasi:filesystem/"));
-        if let Some(folder) = entry.settings.folders.first()
-            && !imports_files
-        {
-            let message = format!(
-                "node `{}` is granted a folder, and its component does not import \
-                 `wasi:filesystem`",
-                entry.name.value
-            );
-            self.problems.push(
-                Problem::at(folder.host.span.clone(), message)
-                    .help("the op cannot reach any file: take `grants.fs` away"),
-            );
-        }
-        let folders = entry.settings.folders.iter();
-        Grants { fs: folders.filter_map(|folder| self.folder(folder)).collect() }
-    }
-
-    fn folder(&mut self, folder: &FolderEntry) -> Option<FolderGrant> {
-        let path = self.host_path(&folder.host)?;
-        Some(FolderGrant {
-            host: path,
-            guest: folder.guest.value.clone(),
-            access: folder.access,
-            span: folder.host.span.clone(),
-        })
-    }
-
-    /// Puts params into a host path and makes it absolute: one that begins with a param starts
-    /// from the working folder, any other one from the manifest's.
-    fn host_path(&mut self, template: &Spanned<String>) -> Option<PathBuf> {
-        let mut path = String::new();
-        let mut rest = template.value.as_str();
-        while let Some(at) = rest.find('{') {
-            path.push_str(&rest[..at]);
-            let inside = rest[at + 1..].split_once('}');
-            let named =
-                inside.and_then(|(inside, after)| Some((inside.strip_prefix("params.")?, after)));
-            let Some((name, after)) = named else {
-                let message = format!("`{}` is not a path with params", template.value);
-                self.problems.push(
-                    Problem::at(template.span.clone(), message)
-                        .help("a param in a path is written `{params.NAME}`"),
-                );
-                return None;
-            };
-            path.push_str(&self.path_param(name, &template.span)?);
-            rest = after;
-        }
-        path.push_str(rest);
-        let base = if template.value.starts_with('{') {
-            &self.folders.working
-        } else {
-            &self.folders.manifest
-        };
-        Some(absolute(base, &path))
-    }
-
-    fn path_param(&mut self, name: &str, span: &Span) -> Option<String> {
-        let Some(bound) = self.params.get(name) else {
-            self.unknown_param(name, span.clone());
-            return None;
-        };
-        match bound.value.as_deref()? {
-            Json::String(text) => Some(text.clone()),
-            other => {
-                let message = format!("param `{name}` is `{other}`, and a path takes a string");
-                self.problems.push(Problem::at(span.clone(), message));
-                None
-            }
-        }
-    }
-}
-
-fn absolute(base: &Path, path: &str) -> PathBuf {
-    base.join(path).components().collect()
 }
 
 fn malformed(span: &Span, op: &FoundOp<'_>, error: &str) -> Problem {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use dynhost_graph::event::LimitKind;
-use dynhost_graph::job::{
-    Access, Backoff, Dispatch, NodeId, OnFailure, PoolId, RetryOn, Tolerance,
-};
+use dynhost_graph::grant::Access;
+use dynhost_graph::job::{Backoff, Dispatch, NodeId, OnFailure, PoolId, RetryOn, Tolerance};
 
 use crate::ops::{planned, try_plan};
 use crate::show::lines;
@@ -309,4 +308,91 @@ timeout = ["2s"]
     assert_eq!([limit(0, LimitKind::Log, 1), limit(1, LimitKind::Log, 1)], [Some(1024); 2]);
     assert_eq!(limit(0, LimitKind::Fuel, 1), None);
     assert_eq!([timeout(0), timeout(1)], [1, 2]);
+}
+
+/// Grants of every kind, as they reach the node.
+pub(crate) const GRANTS: &str = r#"
+[params.sub]
+default = "raw/x"
+
+[nodes.list]
+op = "files/list"
+inputs.dir.value = "."
+grants.fs = [{ host = "/{params.sub}", guest = "/data", access = "read" }]
+
+[nodes.size]
+op = "files/size"
+inputs.file.map = "list"
+inputs.scale.value = 1
+inputs.unit.value = "B"
+grants.fs = [{ host = "in/{key}/{params.sub}", guest = "/in", access = "read" },
+             { host = "/out/{keys[0]}", guest = "/out", access = "read_write" }]
+
+[nodes.ask]
+op = "net/one"
+grants.network = [
+  { host = "API.example.org.", methods = ["POST", "GET"] },
+  { host = "*.example.org", scheme = "http" },
+  { host = "::1", port = 8443 },
+  { host = "db.example.org", port = 5432, scheme = "tcp" },
+  { host = "127.0.0.1", port = 53, scheme = "udp" },
+]
+grants.env = ["LANG", { name = "MODE", value = "fast" }]
+grants.secrets = [
+  { name = "KEY", env = "HOST_KEY", hosts = ["api.example.org"] },
+  { name = "TOKEN", file = "token.txt", hosts = ["*.example.org", "::1"], scheme = "http" },
+]
+grants.clock = { fixed = "2026-01-01T00:00:00Z" }
+grants.random = { seed = 7 }
+
+[nodes.real]
+op = "net/one"
+grants.clock = "real"
+grants.random = "real"
+
+[nodes.same]
+op = "net/one"
+grants.clock = "fixed"
+grants.random = "seeded"
+"#;
+
+#[test]
+fn grants_have_kinds_and_words() {
+    let job = planned(GRANTS);
+    let words = |name: &str| -> Vec<String> {
+        let node = job.nodes.iter().find(|node| &*node.name == name).unwrap();
+        let grants = node.grants.iter();
+        grants.map(|grant| format!("{}: {grant} ({})", grant.kind(), grant.is_pure())).collect()
+    };
+    assert_eq!(words("list"), ["fs: read /raw/x, as /data (false)"]);
+    assert_eq!(
+        words("size"),
+        [
+            "fs: read /jobs/in/{keys[0]}/raw/x, as /in (false)",
+            "fs: read and write /out/{keys[0]}, as /out (false)",
+        ]
+    );
+    assert_eq!(
+        words("ask"),
+        [
+            "network: request https://api.example.org:443 (GET, POST) (false)",
+            "network: request http://*.example.org:80 (any method) (false)",
+            "network: request https://[::1]:8443 (any method) (false)",
+            "network: connect to tcp://db.example.org:5432 (false)",
+            "network: exchange datagrams with udp://127.0.0.1:53 (false)",
+            "env: see the host's `LANG` (true)",
+            r#"env: see `MODE` = "fast" in its environment (true)"#,
+            "secrets: use the secret `KEY` (the host's `HOST_KEY`) over https with \
+             api.example.org (false)",
+            "secrets: use the secret `TOKEN` (the file /jobs/token.txt) over http and https with \
+             *.example.org, ::1 (false)",
+            "clock: see a clock that starts 1767225600 seconds after 1970-01-01 UTC (true)",
+            "random: draw randomness with the seed 7 (true)",
+        ]
+    );
+    assert_eq!(
+        words("real"),
+        ["clock: see the real time (false)", "random: draw real randomness (false)"]
+    );
+    assert_eq!(words("same"), [] as [&str; 0]);
 }

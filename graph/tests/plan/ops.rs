@@ -47,12 +47,24 @@ const OPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("solo", &["only(x: any, y?: any) -> value: any"]),
+    ("net", &["one() -> value: integer"]),
 ];
 
 /// What the tests' manifests declare as components.
 pub(crate) fn components() -> BTreeMap<String, ComponentInfo> {
     let info = |(alias, ops): &(&str, &[&str])| {
-        let imports = if *alias == "files" { vec!["wasi:filesystem/types@0.2.0"] } else { vec![] };
+        let imports = match *alias {
+            "files" => vec!["wasi:filesystem/types@0.2.0"],
+            "net" => vec![
+                "wasi:cli/environment@0.2.0",
+                "wasi:clocks/wall-clock@0.2.0",
+                "wasi:http/outgoing-handler@0.2.0",
+                "wasi:random/random@0.2.0",
+                "wasi:sockets/tcp@0.2.0",
+                "wasi:sockets/udp@0.2.0",
+            ],
+            _ => vec![],
+        };
         let info = ComponentInfo {
             digest: format!("digest of {alias}"),
             ops: ops.iter().map(|op| Arc::new(definition(op))).collect(),

@@ -46,7 +46,7 @@ fn text_is_json_or_a_plain_string_where_the_schema_takes_one() {
 fn what_is_missing_unknown_or_does_not_fit_is_said() {
     assert_eq!(
         planned(&[]).unwrap_err(),
-        "job.toml:9:9: param `count` has no value\n  help: give it with `--param count=…`"
+        "job.toml:10:9: param `count` has no value\n  help: give it with `--param count=…`"
     );
     assert_eq!(
         planned(&[("count", "3"), ("nam", "y")]).unwrap_err(),
@@ -54,7 +54,7 @@ fn what_is_missing_unknown_or_does_not_fit_is_said() {
     );
     assert_eq!(
         planned(&[("count", "many")]).unwrap_err(),
-        "job.toml:9:9: the value given for param `count` does not fit its schema: \
+        "job.toml:10:9: the value given for param `count` does not fit its schema: \
          \"many\" is not of type \"integer\""
     );
 }
@@ -72,7 +72,7 @@ fn values_from_a_file_are_taken_as_they_are() {
     let error = plan(&manifest(PARAMS), &components(), &values, &folders()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "job.toml:11:9: the value given for param `name` does not fit its schema: \
+        "job.toml:12:9: the value given for param `name` does not fit its schema: \
          42 is not of type \"string\""
     );
 }

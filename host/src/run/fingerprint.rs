@@ -5,7 +5,8 @@
 //! (`semantics.md` rule 20). The component is left out: to mend an op and to go on is what a
 //! rerun is for.
 
-use dynhost_graph::job::{Access, Job, Node, Origin, OutputRef, ScopeId, Source};
+use dynhost_graph::grant::{Access, Clock, FolderGrant, Grant, PathPart, Random, SecretSource};
+use dynhost_graph::job::{Job, Node, Origin, OutputRef, ScopeId, Source};
 
 /// The fingerprints of all nodes, by name.
 pub(super) fn fingerprints(job: &Job) -> Vec<(String, String)> {
@@ -33,18 +34,83 @@ fn fingerprint(job: &Job, node: &Node) -> String {
 
 /// What a node may reach, as bytes; nothing where it may reach nothing.
 pub(super) fn grants(node: &Node) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for folder in &node.grants.fs {
-        let access: &[u8] = match folder.access {
-            Access::Read => b"read",
-            Access::ReadWrite => b"read_write",
-        };
-        for part in [folder.host.as_os_str().as_encoded_bytes(), folder.guest.as_bytes(), access] {
-            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(part);
+    let mut parts = Parts(Vec::new());
+    for grant in node.grants.iter() {
+        match grant {
+            Grant::Folder(folder) => parts.folder(folder),
+            Grant::Network(network) => {
+                parts.all(["network", &network.host.to_string(), network.scheme.as_str()]);
+                parts.add(network.port.to_le_bytes());
+                parts.add([u8::try_from(network.methods.len()).unwrap_or(u8::MAX)]);
+                parts.all(network.methods.iter().map(|method| method.as_str()));
+            }
+            Grant::Env(variable) => {
+                parts.all(["env", &variable.name, variable.value.as_deref().unwrap_or_default()]);
+            }
+            Grant::Secret(secret) => {
+                // What the value is stays out: its digest would help to guess it.
+                parts.all(["secret", &secret.name]);
+                match &secret.source {
+                    SecretSource::Env(name) => parts.all(["env", name]),
+                    SecretSource::File(path) => {
+                        parts.add("file");
+                        parts.add(path.as_os_str().as_encoded_bytes());
+                    }
+                }
+                parts.add([u8::from(secret.plain_http)]);
+                parts.add((secret.hosts.len() as u64).to_le_bytes());
+                parts.all(secret.hosts.iter().map(ToString::to_string));
+            }
+            Grant::Clock(grant) => match grant.clock {
+                Clock::Real => parts.add("clock"),
+                Clock::StartsAt(ns) => {
+                    parts.add("clock from");
+                    parts.add(ns.to_le_bytes());
+                }
+            },
+            Grant::Random(grant) => match grant.random {
+                Random::Real => parts.add("random"),
+                Random::Seed(seed) => {
+                    parts.add("seed");
+                    parts.add(seed.to_le_bytes());
+                }
+            },
         }
     }
-    bytes
+    parts.0
+}
+
+/// Bytes, each part with its length in front.
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn add(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        self.0.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(part);
+    }
+
+    fn all(&mut self, parts: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        parts.into_iter().for_each(|part| self.add(part));
+    }
+
+    fn folder(&mut self, folder: &FolderGrant) {
+        self.add(folder.host.as_os_str().as_encoded_bytes());
+        for part in &folder.below {
+            match part {
+                PathPart::Name(name) => self.all(["name", name]),
+                PathPart::Key(level) => {
+                    self.add("key");
+                    self.add(level.to_le_bytes());
+                }
+            }
+        }
+        self.add(&folder.guest);
+        self.add(match folder.access {
+            Access::Read => "read",
+            Access::ReadWrite => "read_write",
+        });
+    }
 }
 
 struct Sketch<'a> {

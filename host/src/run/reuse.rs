@@ -300,10 +300,10 @@ impl NodeCache {
     }
 }
 
-/// Whether a step is a function of its configuration and inputs: no authority is imported,
-/// or none is granted (op-interface, principle 1).
+/// Whether a step is a function of its configuration, inputs and what it is granted as a fixed value:
+/// no authority is imported, or none is granted (op-interface, principle 1).
 pub(super) fn is_pure(node: &Node, component: &Component) -> bool {
-    component.is_pure() || node.grants.fs.is_empty()
+    component.is_pure() || node.grants.are_pure()
 }
 
 fn identity(step: &StepKey, attempt: u32) -> String {

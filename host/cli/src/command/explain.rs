@@ -64,7 +64,7 @@ impl NoCache {
         let (node, _) = past::find_node(manifest?, node)?;
         match node.settings.policy.cache {
             Some(false) => Some(Self::Node),
-            None if !node.settings.folders.is_empty() => Some(Self::Grants),
+            None if !node.settings.grants.are_pure() => Some(Self::Grants),
             _ => None,
         }
     }
@@ -73,7 +73,9 @@ impl NoCache {
         match self {
             Self::Run => "`--no-cache`",
             Self::Node => "`cache = false`",
-            Self::Grants => "it is granted folders, and the node does not say `cache = true`",
+            Self::Grants => {
+                "its grants are not the same each time, and the node does not say `cache = true`"
+            }
         }
     }
 
@@ -82,7 +84,7 @@ impl NoCache {
             Self::Run => "the run was made with `--no-cache`",
             Self::Node => "the node says `cache = false`",
             Self::Grants => {
-                "the op is granted folders, so that equal inputs need not give equal outputs; `cache = true` on the node says that they do"
+                "the op is granted folders, hosts, secrets, real time or randomness, so that equal inputs need not give equal outputs; `cache = true` on the node says that they do"
             }
         }
     }

@@ -36,18 +36,25 @@ pub(super) fn execute(arguments: &InspectArgs, console: Console) -> Result<u8, E
 }
 
 /// What the authority behind an import is, given what the host does with it.
-const MEANINGS: [(&str, &str); 13] = [
+const MEANINGS: [(&str, &str); 14] = [
     ("dynhost:op/", "the interface of ops: inputs, outputs, log, progress"),
-    ("wasi:filesystem/", "files, only in folders that a manifest grants"),
-    ("wasi:sockets/", "the network: always refused"),
-    ("wasi:cli/environment", "environment and arguments: always empty"),
+    ("wasi:filesystem/", "files, only in folders that a manifest grants (`grants.fs`)"),
+    ("wasi:http/", "requests, only to hosts that a manifest grants (`grants.network`)"),
+    ("wasi:sockets/", "connections and datagrams, only with hosts that a manifest grants"),
+    ("wasi:cli/environment", "variables and secrets that a manifest grants; no arguments"),
     ("wasi:cli/exit", "may end its own step"),
     ("wasi:cli/stdin", "standard input: always empty"),
     ("wasi:cli/stdout", "what it prints goes to the step's log"),
     ("wasi:cli/stderr", "what it prints goes to the step's log"),
     ("wasi:cli/terminal-", "a terminal: there is none"),
-    ("wasi:clocks/", "time: a virtual clock, the same in each run"),
-    ("wasi:random/", "randomness: a sequence that follows from the step's inputs"),
+    (
+        "wasi:clocks/",
+        "time: a virtual clock, the same in each run, unless `grants.clock` says otherwise",
+    ),
+    (
+        "wasi:random/",
+        "randomness: it follows from the step's inputs, unless `grants.random` says otherwise",
+    ),
     ("wasi:io/", "streams and waiting: no authority of their own"),
     ("", "unknown"),
 ];
@@ -61,7 +68,7 @@ fn to_text(component: &Component) -> String {
     let purity = if component.is_pure() {
         "yes: what its ops give follows from configuration and inputs alone"
     } else {
-        "no: it imports WASI, and can read or write what a manifest grants"
+        "no: it imports WASI, and can reach what a manifest grants"
     };
     let mut text = format!(
         "{}\n  size    {}\n  sha256  {}\n  pure    {purity}\n",

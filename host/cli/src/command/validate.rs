@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dynhost::Component;
-use dynhost::graph::job::Access;
 use dynhost::graph::manifest::{Manifest, NodeEntry};
 use serde_json::{Value as Json, json};
 
@@ -63,11 +62,15 @@ fn nodes(manifest: &Manifest) -> Vec<(String, &NodeEntry)> {
     job.chain(graphs).collect()
 }
 
-fn access(access: Access) -> &'static str {
-    match access {
-        Access::Read => "read",
-        Access::ReadWrite => "read and write",
-    }
+/// What a node is granted: the kinds, and what it may do.
+fn grants(node: &NodeEntry) -> Vec<(&'static str, String)> {
+    let grants = &node.settings.grants;
+    let folders = grants.folders.iter().map(|folder| {
+        let (host, guest) = (&folder.host.value, &folder.guest.value);
+        ("fs", format!("{} {host}, as {guest}", folder.access))
+    });
+    let others = grants.others.iter().map(|grant| (grant.kind(), grant.to_string()));
+    folders.chain(others).collect()
 }
 
 fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> String {
@@ -88,11 +91,8 @@ fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Str
         lines.push(format!("  component `{alias}`: {ops}, {purity}"));
     }
     for (name, node) in &nodes {
-        for folder in &node.settings.folders {
-            let access = access(folder.access);
-            let (host, guest) = (&folder.host.value, &folder.guest.value);
-            lines.push(format!("  node `{name}` may {access} {host}, as {guest}"));
-        }
+        let grants = grants(node).into_iter();
+        lines.extend(grants.map(|(_, may)| format!("  node `{name}` may {may}")));
     }
     lines.join("\n") + "\n"
 }
@@ -108,17 +108,8 @@ fn to_json(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Jso
         })
     };
     let grants = nodes(manifest).into_iter().flat_map(|(name, node)| {
-        node.settings.folders.iter().map(move |folder| {
-            json!({
-                "node": name,
-                "host": folder.host.value,
-                "guest": folder.guest.value,
-                "access": match folder.access {
-                    Access::Read => "read",
-                    Access::ReadWrite => "read_write",
-                },
-            })
-        })
+        let grant = |(kind, may)| json!({ "node": name, "kind": kind, "may": may });
+        grants(node).into_iter().map(grant).collect::<Vec<_>>()
     });
     let names: Vec<String> = nodes(manifest).into_iter().map(|(name, _)| name).collect();
     let required = manifest.params.iter().filter(|param| param.default.is_none());

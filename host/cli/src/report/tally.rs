@@ -218,7 +218,8 @@ impl Tally {
 pub(crate) mod tests {
     use dynhost::graph::definition::{OpDefinition, OutputDefinition};
     use dynhost::graph::event::Failure;
-    use dynhost::graph::job::{Grants, Node, OutputRef, Policy, Scope};
+    use dynhost::graph::grant::Grants;
+    use dynhost::graph::job::{Node, OutputRef, Policy, Scope};
     use dynhost::graph::name::MappingKey;
     use dynhost::graph::value::Value;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use dynhost::graph::definition::OpDefinition;
+use dynhost::graph::grant::{Access, FolderGrant, Grants};
 use dynhost::graph::job::{
-    Access, FolderGrant, Grants, Job, JobComponent, JobOutput, Node, NodeId, Origin, OutputRef,
-    Policy, Scope, ScopeId, Source,
+    Job, JobComponent, JobOutput, Node, NodeId, Origin, OutputRef, Policy, Scope, ScopeId, Source,
 };
 use dynhost::graph::schema;
 use dynhost::{Component, PreparedJob};
@@ -136,6 +136,7 @@ fn grants(arguments: &CallArgs) -> Grants {
     let folder = |access| {
         move |grant: &Grant| FolderGrant {
             host: grant.host.clone(),
+            below: Vec::new(),
             guest: grant.guest.clone(),
             access,
             span: 0..0,
@@ -143,5 +144,5 @@ fn grants(arguments: &CallArgs) -> Grants {
     };
     let read = arguments.grant_read.iter().map(folder(Access::Read));
     let write = arguments.grant_write.iter().map(folder(Access::ReadWrite));
-    Grants { fs: read.chain(write).collect() }
+    Grants { fs: read.chain(write).collect(), ..Grants::default() }
 }
