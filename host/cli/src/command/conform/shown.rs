@@ -26,7 +26,10 @@ pub(super) fn to_text(one: &Conformity) -> String {
         count(|verdict| matches!(verdict, Verdict::Failed { .. })),
         count(|verdict| matches!(verdict, Verdict::NotExercised { .. })),
     );
-    let rows: Vec<[String; 3]> = one.findings.iter().map(row).collect();
+    // Of what cannot be loaded there is nothing else to say.
+    let idle = |it: &&Finding| matches!(it.verdict, Verdict::NotExercised { .. });
+    let shown_at_all = |it: &&Finding| one.loaded.is_ok() || !idle(it);
+    let rows: Vec<[String; 3]> = one.findings.iter().filter(shown_at_all).map(row).collect();
     text += &table([Column::Left("RULE"), Column::Left("RESULT"), Column::Left("SAYS")], &rows);
     for finding in &one.findings {
         if let Verdict::Failed { expected, seen } = &finding.verdict {
@@ -34,8 +37,10 @@ pub(super) fn to_text(one: &Conformity) -> String {
             text += &pairs(&[("  expected", shown(expected)), ("  seen", shown(seen))]);
         }
     }
-    text.push('\n');
-    text += &pairs(&facts(one));
+    if one.loaded.is_ok() {
+        text.push('\n');
+        text += &pairs(&facts(one));
+    }
     text.push('\n');
     text
 }
