@@ -43,22 +43,24 @@ fn every_rule_can_be_broken() {
     assert_eq!(length["seen"], "{\"failures\":{},\"outputs\":{\"length\":\"crooked\"}}");
 }
 
+/// A component that does everything wrong, with some of its bytes changed wherever they stand.
+fn changed(workshop: &Workshop, name: &str, from: &[u8], to: &[u8]) {
+    let bytes = fs::read(component("crooked")).expect("it was built");
+    let mut changed = bytes.clone();
+    for (at, window) in bytes.windows(from.len()).enumerate() {
+        if window == from {
+            changed[at..at + from.len()].copy_from_slice(to);
+        }
+    }
+    assert_ne!(changed, bytes);
+    workshop.write(name, changed);
+}
+
 #[test]
 fn a_component_that_cannot_be_loaded_breaks_one_rule() {
     let workshop = Workshop::new();
-    let bytes = fs::read(component("crooked")).expect("it was built");
-    let changed = |name: &str, from: &[u8], to: &[u8]| {
-        let mut changed = bytes.clone();
-        for (at, window) in bytes.windows(from.len()).enumerate() {
-            if window == from {
-                changed[at..at + from.len()].copy_from_slice(to);
-            }
-        }
-        assert_ne!(changed, bytes);
-        workshop.write(name, changed);
-    };
-    changed("no_json.wasm", br#"{"type":5}"#, br#"{"type":5 "#);
-    changed("no_name.wasm", b"nonsense", b"Nonsense");
+    changed(&workshop, "no_json.wasm", br#"{"type":5}"#, br#"{"type":5 "#);
+    changed(&workshop, "no_name.wasm", b"optional word:", b"optional wo.d:");
     let shapeless = "(component (instance $i) (export \"dynhost:op/op@0.1.0\" (instance $i)))";
     workshop.write("shapeless.wasm", super::wat(shapeless));
     for (file, broken) in [
@@ -75,6 +77,17 @@ fn a_component_that_cannot_be_loaded_breaks_one_rule() {
         assert!(jobs(one).iter().all(|job| rules(one, "not_exercised").contains(job)), "{file}");
         assert_eq!(code, Some(3), "{file}");
     }
+}
+
+/// The interface has lower-case names alone, whatever else a host takes.
+#[test]
+fn a_name_in_capitals_breaks_a_rule() {
+    let workshop = Workshop::new();
+    changed(&workshop, "capitals.wasm", b"optional word:", b"optional Word:");
+    let (said, code) = conform(&workshop, &["capitals.wasm"]);
+    let one = &said["components"][0];
+    assert_eq!(rules(one, "failed")[..2], ["schemas", "definitions"], "{one:#}");
+    assert_eq!(code, Some(1));
 }
 
 /// Ops that have the name of a conformance op and another form are none.

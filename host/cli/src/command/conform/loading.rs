@@ -50,7 +50,7 @@ const RULES: [Loading; 7] = [
         name: "definitions",
         says: "there is an op, and names are well formed and unique",
         cites: "op-definition.name, input-definition.name, output-definition.name",
-        check: |component| passed(format!("{} ops", component.ops().len())),
+        check: definitions,
     },
     Loading {
         name: "exports",
@@ -131,4 +131,25 @@ fn schemas(component: &Component) -> Verdict {
         }
     }
     passed(format!("{count} schemas"))
+}
+
+/// A host may take other names as well; the interface has these.
+fn definitions(component: &Component) -> Verdict {
+    for op in component.ops() {
+        let inputs = op.inputs.iter().map(|input| input.name.as_str());
+        let outputs = op.outputs.iter().map(|output| output.name.as_str());
+        let mut names = std::iter::once(op.name.as_str()).chain(inputs).chain(outputs);
+        if let Some(name) = names.find(|name| !is_name(name)) {
+            let expected = "a lower-case letter, then lower-case letters, digits, `_` or `-`";
+            return failed(expected, format!("`{name}` in op `{}`", op.name));
+        }
+    }
+    passed(format!("{} ops", component.ops().len()))
+}
+
+fn is_name(name: &str) -> bool {
+    let further = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(further)
 }
