@@ -6,11 +6,11 @@ mod limits;
 
 use std::time::Duration;
 
+use dynhost_sdk::port::Declared;
 use dynhost_sdk::prelude::*;
 use dynhost_sdk::schemars::JsonSchema;
 use dynhost_sdk::serde::{Deserialize, Serialize};
 use dynhost_sdk::serde_json::Value as Json;
-use dynhost_sdk::port::Declared;
 use dynhost_sdk::{Blob, raw, step};
 
 /// Gives the value back as it is.

@@ -1,7 +1,7 @@
 //! Ops that a host has to stop, and one that would notice if it were not alone.
 
-use dynhost_sdk::prelude::*;
 use dynhost_sdk::Blob;
+use dynhost_sdk::prelude::*;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
