@@ -351,9 +351,9 @@ private:
 };
 
 /* A function or lambda of a step, as the table of ops takes it. */
-template <void (*run)(step)> void call(dh_step *c) { run(step(c)); }
+template <void (*op)(step)> void run(dh_step *c) { op(step(c)); }
 template <class F> constexpr auto op(F) -> void (*)(dh_step *) {
-    static_assert(std::is_empty_v<F>, "an op is a lambda without captures: the table is all that lasts; for a function write dynhost::call<name>");
+    static_assert(std::is_empty_v<F>, "an op is a lambda without captures: the table is all that lasts; for a function write dynhost::run<name>");
     return [](dh_step *c) { F{}(step(c)); };
 }
 
