@@ -18,6 +18,8 @@ fn main() {
     let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
     for (name, target) in [
         ("conformance", "wasm32-unknown-unknown"),
+        ("conformance", "wasm32-wasip2"),
+        ("crooked", "wasm32-unknown-unknown"),
         ("odd", "wasm32-unknown-unknown"),
         ("machine", "wasm32-wasip2"),
         ("scripted", "wasm32-wasip2"),
@@ -32,7 +34,9 @@ fn main() {
     println!("cargo::rustc-env=EXAMPLE_OPS={}", target.display());
     println!("cargo::rustc-env=GUESTS={}", guests.join("target").display());
     println!("cargo::rerun-if-changed=build.rs");
-    for input in ["Cargo.toml", "Cargo.lock", "conformance", "machine", "odd", "scripted"] {
+    for input in
+        ["Cargo.toml", "Cargo.lock", "conformance", "crooked", "machine", "odd", "scripted"]
+    {
         println!("cargo::rerun-if-changed={}", guests.join(input).display());
     }
     for input in ["build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {

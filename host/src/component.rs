@@ -42,6 +42,7 @@ struct Inner {
     digest: String,
     size: u64,
     imports: Vec<String>,
+    exports: Vec<String>,
     ops: Vec<Arc<OpDefinition>>,
     wasm: Vec<u8>,
     /// The digest of `wasm`, which for a core module is not that of the file.
@@ -87,7 +88,7 @@ impl Component {
         };
         let settings = EngineSettings { fuel: false };
         let code = compile(engines, settings, &path, &wasm_digest, &wasm)?;
-        let imports = check_world(&path, &code)?;
+        let (imports, exports) = check_world(&path, &code)?;
         let plain = link(engines, settings, &code, &imports).map_err(|source| {
             ComponentError::Interface { path: path.clone(), source: source.into() }
         })?;
@@ -97,6 +98,7 @@ impl Component {
             digest,
             size,
             imports,
+            exports,
             ops,
             wasm,
             wasm_digest,
@@ -130,6 +132,12 @@ impl Component {
         &self.0.imports
     }
 
+    /// What it exports, in order of the names; the host calls the op interface alone.
+    #[must_use]
+    pub fn exports(&self) -> &[String] {
+        &self.0.exports
+    }
+
     /// Whether it imports nothing but the op interface, so that whatever the manifest grants,
     /// its ops are pure functions of configuration and inputs.
     #[must_use]
@@ -141,6 +149,15 @@ impl Component {
     #[must_use]
     pub fn ops(&self) -> &[Arc<OpDefinition>] {
         &self.0.ops
+    }
+
+    /// Asks the component once more for the definitions of its ops, in a fresh instance. They are to be
+    /// the same as [`Component::ops`]. This blocks until it answers.
+    ///
+    /// # Errors
+    /// It does not answer, or with what is no description.
+    pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
+        describe::describe(&self.0.path, &self.0.plain)
     }
 
     /// What the planner needs to know of it.
@@ -217,14 +234,15 @@ fn compile(
 }
 
 /// Checks that a component exports the op interface and imports only what there is; gives
-/// the names of its imports.
+/// the names of its imports and of its exports.
 fn check_world(
     path: &Path,
     code: &wasmtime::component::Component,
-) -> Result<Vec<String>, ComponentError> {
+) -> Result<(Vec<String>, Vec<String>), ComponentError> {
     let engine = code.engine();
     let world = code.component_type();
-    let exports: Vec<String> = world.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let mut exports: Vec<String> = world.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    exports.sort();
     if !exports.iter().any(|name| name == OP) {
         return Err(ComponentError::OtherWorld { path: path.to_path_buf(), exports });
     }
@@ -239,7 +257,7 @@ fn check_world(
         imports.insert(name.to_owned());
     }
     if unknown.is_empty() {
-        Ok(imports.into_iter().collect())
+        Ok((imports.into_iter().collect(), exports))
     } else {
         Err(ComponentError::UnknownImports { path: path.to_path_buf(), imports: unknown })
     }

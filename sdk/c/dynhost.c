@@ -570,21 +570,14 @@ uint32_t dh_attempt(dh_step *step) {
     return dynhost_op_step_attempt();
 }
 
-void dh_log(dh_step *step, dh_level level, const char *message, ...) {
+void dh_log_fields(dh_step *step, dh_level level, dh_text message, const dh_field *given, size_t count) {
     (void)step;
-    va_list rest;
-    size_t count = 0;
-    va_start(rest, message);
-    while (va_arg(rest, const char *) && va_arg(rest, const char *)) count++;
-    va_end(rest);
-    component_string_t text = copy_of(message);
+    component_string_t text = copied(message.data, message.length);
     component_list_tuple2_string_string_t fields = {take(count * sizeof *fields.ptr), count};
-    va_start(rest, message);
     for (size_t n = 0; n < count; n++) {
-        fields.ptr[n].f0 = copy_of(va_arg(rest, const char *));
-        fields.ptr[n].f1 = copy_of(va_arg(rest, const char *));
+        fields.ptr[n].f0 = copied(given[n].name.data, given[n].name.length);
+        fields.ptr[n].f1 = copied(given[n].value.data, given[n].value.length);
     }
-    va_end(rest);
     dynhost_op_step_log((dynhost_op_step_level_t)level, &text, &fields);
     for (size_t n = 0; n < count; n++) {
         free(fields.ptr[n].f0.ptr);
@@ -592,6 +585,28 @@ void dh_log(dh_step *step, dh_level level, const char *message, ...) {
     }
     free(fields.ptr);
     free(text.ptr);
+}
+
+static dh_text as_text(const char *text) {
+    dh_text whole = {text ? text : "", text ? strlen(text) : 0};
+    return whole;
+}
+
+void dh_log(dh_step *step, dh_level level, const char *message, ...) {
+    va_list rest;
+    size_t count = 0;
+    va_start(rest, message);
+    while (va_arg(rest, const char *) && va_arg(rest, const char *)) count++;
+    va_end(rest);
+    dh_field *fields = take(count * sizeof *fields);
+    va_start(rest, message);
+    for (size_t n = 0; n < count; n++) {
+        fields[n].name = as_text(va_arg(rest, const char *));
+        fields[n].value = as_text(va_arg(rest, const char *));
+    }
+    va_end(rest);
+    dh_log_fields(step, level, as_text(message), fields, count);
+    free(fields);
 }
 
 void dh_progress(dh_step *step, uint64_t done, uint64_t total) {

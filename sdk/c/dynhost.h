@@ -184,6 +184,13 @@ __attribute__((sentinel))
 #endif
 void dh_log(dh_step *step, dh_level level, const char *message, ...);
 
+/* The same with as many fields as there are. */
+typedef struct {
+    dh_text name;
+    dh_text value;
+} dh_field;
+void dh_log_fields(dh_step *step, dh_level level, dh_text message, const dh_field *fields, size_t count);
+
 #define DH_UNKNOWN UINT64_MAX
 /* How far the step is, in a unit of its own; `total` may be DH_UNKNOWN. */
 void dh_progress(dh_step *step, uint64_t done, uint64_t total);

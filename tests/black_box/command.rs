@@ -1,6 +1,7 @@
 //! The binary, end to end.
 
 mod bad_input;
+mod conform;
 mod jobs;
 mod readme;
 mod runs;

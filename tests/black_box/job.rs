@@ -19,13 +19,14 @@ use serde_json::{Value as Json, json};
 const STUCK: Duration = Duration::from_mins(4);
 
 /// The components that manifests may name, and the target that each is compiled for.
-const COMPONENTS: [(&str, &str, &str); 9] = [
+const COMPONENTS: [(&str, &str, &str); 10] = [
     ("basics", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("files", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
     ("hostile", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("pieces", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("texts", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
     ("conformance", env!("GUESTS"), "wasm32-unknown-unknown"),
+    ("crooked", env!("GUESTS"), "wasm32-unknown-unknown"),
     ("machine", env!("GUESTS"), "wasm32-wasip2"),
     ("odd", env!("GUESTS"), "wasm32-unknown-unknown"),
     ("scripted", env!("GUESTS"), "wasm32-wasip2"),
@@ -33,11 +34,19 @@ const COMPONENTS: [(&str, &str, &str); 9] = [
 
 /// The compiled component of an op crate.
 pub(crate) fn component(name: &str) -> PathBuf {
-    let (_, folder, target) = COMPONENTS
-        .into_iter()
-        .find(|(known, ..)| *known == name)
-        .unwrap_or_else(|| panic!("there is no component `{name}`"));
+    let (_, folder, target) = known(name);
     Path::new(folder).join(target).join(format!("release/{name}.wasm"))
+}
+
+/// The same crate, compiled for another target.
+pub(crate) fn component_for(name: &str, target: &str) -> PathBuf {
+    Path::new(known(name).1).join(target).join(format!("release/{name}.wasm"))
+}
+
+fn known(name: &str) -> (&'static str, &'static str, &'static str) {
+    let mut all = COMPONENTS.into_iter();
+    all.find(|(known, ..)| *known == name)
+        .unwrap_or_else(|| panic!("there is no component `{name}`"))
 }
 
 fn path(name: &str) -> String {

@@ -11,7 +11,8 @@ use dynhost::graph::event::Level;
 use serde_json::json;
 
 use crate::command::{
-    build, call, componentize, explain, graph, inspect, lock, rerun, resume, run, runs, validate,
+    build, call, componentize, conform, explain, graph, inspect, lock, rerun, resume, run, runs,
+    validate,
 };
 
 const EXIT_CODES: &str = "\
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     Lock(lock::LockArgs),
     Componentize(componentize::ComponentizeArgs),
+    Conform(conform::ConformArgs),
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\
 Examples:

@@ -4,6 +4,7 @@ mod begun;
 pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod componentize;
+pub(crate) mod conform;
 mod drive;
 mod ending;
 pub(crate) mod explain;
@@ -47,6 +48,7 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Lock(arguments) => lock::execute(&arguments, console),
         Command::Build(arguments) => build::execute(&arguments, console),
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
+        Command::Conform(arguments) => conform::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::CompileComponent { arguments } => {
             dynhost::compile_in_child(&arguments).map_err(Error::failed)?;

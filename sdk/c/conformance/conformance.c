@@ -1,6 +1,7 @@
-/* The ops that every SDK offers; what they do is said in tests/black_box/languages/conformance.rs. */
+/* The ops that every SDK offers; what they do is said in docs/languages.md. */
 #include "../dynhost.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void echo(dh_step *step) { dh_return(step, "result", NULL, dh_input(step, "value")); }
@@ -66,6 +67,9 @@ static void fail(dh_step *step) {
     dh_append(&message, "attempt ", 8);
     dh_append_integer(&message, attempt);
     dh_append(&message, " was asked to fail", sizeof " was asked to fail");
+    dh_json detail = dh_json_get(dh_config(step), "detail");
+    if (dh_json_type_of(detail) > DH_JSON_NULL)
+        dh_fail_detail(step, (dh_value){.data = (const uint8_t *)detail.text, .length = detail.length});
     if (strcmp(kind, "retry_after") == 0)
         dh_fail_retry_after(step, (uint64_t)dh_config_integer(step, "delay_ms", 0), message.data);
     else
@@ -97,12 +101,101 @@ static void tell(dh_step *step) {
     dh_return_json(step, "result", NULL, &place);
 }
 
+static void take(dh_step *step) {
+    dh_writer taken = {0};
+    dh_open_object(&taken);
+    dh_write_name(&taken, "values");
+    dh_write_json(&taken, dh_input_json(step, "values"));
+    dh_write_name(&taken, "word");
+    if (dh_input_given(step, "word")) dh_write_json(&taken, dh_input_json(step, "word"));
+    else dh_write_null(&taken);
+    dh_close_object(&taken);
+    dh_return_json(step, "result", NULL, &taken);
+}
+
+static void census(dh_step *step) {
+    dh_collected *values = dh_input_collected(step, "values");
+    dh_element element;
+    dh_writer seen = {0};
+    dh_open_object(&seen);
+    dh_write_name(&seen, "length");
+    dh_write_integer(&seen, (int64_t)dh_collected_length(values));
+    dh_write_name(&seen, "keys");
+    dh_open_array(&seen);
+    while (dh_next(values, &element)) dh_write_text(&seen, element.key.data, element.key.length);
+    dh_close_array(&seen);
+    size_t count;
+    const dh_text *failed = dh_collected_failed(values, &count);
+    dh_write_name(&seen, "failed");
+    dh_open_array(&seen);
+    for (size_t n = 0; n < count; n++) dh_write_text(&seen, failed[n].data, failed[n].length);
+    dh_close_array(&seen);
+    dh_close_object(&seen);
+    dh_return_json(step, "result", NULL, &seen);
+}
+
+/* A member of an object as text, or what stands last. */
+static const char *member(dh_json object, const char *name, const char *otherwise) {
+    dh_text text;
+    return dh_json_get_text(dh_json_get(object, name), &text) ? text.data : otherwise;
+}
+
+static void emit(dh_step *step) {
+    dh_json outputs = dh_json_get(dh_config(step), "outputs"), output;
+    dh_json_cursor at = {0};
+    while (dh_json_next(outputs, &at, NULL, &output)) {
+        dh_json bytes = dh_json_get(output, "bytes"), byte;
+        dh_json_cursor in = {0};
+        dh_writer data = {0};
+        if (dh_json_type_of(bytes) == DH_JSON_ABSENT) dh_append(&data, "0", 1);
+        while (dh_json_next(bytes, &in, NULL, &byte)) {
+            int64_t value = 0;
+            dh_json_get_integer(byte, &value);
+            dh_append(&data, &(char){(char)value}, 1);
+        }
+        dh_value value = {member(output, "media_type", NULL), (const uint8_t *)data.data, data.length};
+        if (!dh_emit(step, member(output, "name", ""), member(output, "key", NULL), value)) return;
+    }
+}
+
+static void count(dh_step *step) {
+    static int64_t steps;
+    dh_return_integer(step, "result", NULL, ++steps);
+}
+
+static void trap(dh_step *step) {
+    (void)step;
+    __builtin_trap();
+}
+
+static void spin(dh_step *step) {
+    for (volatile bool on = true; on;) (void)step;
+}
+
+static void grow(dh_step *step) {
+    for (;;) {
+        char *taken = malloc(1 << 20);
+        if (!taken) break;
+        *(volatile char *)taken = 1;
+    }
+    dh_fail(step, DH_PERMANENT, "there is no more memory");
+}
+
 #define JOINT "{\"type\":\"object\",\"properties\":{\"separator\":{\"type\":\"string\",\"default\":\" \"}}}"
 #define MISHAP                                                                                                         \
     "{\"type\":\"object\",\"properties\":{"                                                                            \
     "\"kind\":{\"enum\":[\"permanent\",\"transient\",\"retry_after\"],\"default\":\"permanent\"},"                     \
     "\"until\":{\"type\":\"integer\",\"minimum\":0},"                                                                  \
-    "\"delay_ms\":{\"type\":\"integer\",\"minimum\":0,\"default\":0}}}"
+    "\"delay_ms\":{\"type\":\"integer\",\"minimum\":0,\"default\":0},"                                              \
+    "\"detail\":{}}}"
+#define EMITTED                                                                                                        \
+    "{\"type\":\"object\",\"required\":[\"outputs\"],\"properties\":{\"outputs\":{\"type\":\"array\",\"items\":{"           \
+    "\"type\":\"object\",\"required\":[\"name\"],\"properties\":{"                                                      \
+    "\"name\":{\"type\":\"string\"},\"key\":{\"type\":\"string\"},\"media_type\":{\"type\":\"string\"},"                    \
+    "\"bytes\":{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255}}}}}}}"
+#define INTEGERS "{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}"
+#define OBJECT "{\"type\":\"object\"}"
+#define NEVER DH_OUTPUTS({.name = "result", .description = "Never given"})
 
 DH_OPS({.name = "echo",
         .description = "Gives the value back as it is.",
@@ -146,5 +239,44 @@ DH_OPS({.name = "echo",
         .description = "Talks, and tells where it stands.",
         .inputs = DH_INPUTS({.name = "value", .description = "Anything"}),
         .outputs = DH_OUTPUTS(
-            {.name = "result", .description = "Where the step stands", .schema = "{\"type\":\"object\"}"}),
-        .run = tell})
+            {.name = "result", .description = "Where the step stands", .schema = OBJECT}),
+        .run = tell},
+       {.name = "take",
+        .description = "Gives what it takes.",
+        .inputs = DH_INPUTS({.name = "values", .description = "Numbers", .schema = INTEGERS},
+                            {.name = "word", .description = "A word", .schema = DH_STRING, .optional = true}),
+        .outputs = DH_OUTPUTS({.name = "result", .description = "What was taken", .schema = OBJECT}),
+        .run = take},
+       {.name = "census",
+        .description = "Counts elements, and tells their mapping keys.",
+        .inputs = DH_INPUTS({.name = "values", .description = "Anything", .collected = true}),
+        .outputs = DH_OUTPUTS({.name = "result", .description = "What there is", .schema = OBJECT}),
+        .run = census},
+       {.name = "emit",
+        .description = "Emits what it is told to.",
+        .outputs = DH_OUTPUTS(
+            {.name = "item", .description = "An element", .dynamic = true},
+            {.name = "result", .description = "A value that must be given"},
+            {.name = "text", .description = "A text that may be given", .schema = DH_STRING, .optional = true}),
+        .config = EMITTED,
+        .run = emit},
+       {.name = "count",
+        .description = "Counts the steps that this instance has run.",
+        .inputs = DH_INPUTS({.name = "value", .description = "Anything"}),
+        .outputs = DH_OUTPUTS({.name = "result", .description = "How many", .schema = DH_INTEGER}),
+        .run = count},
+       {.name = "trap",
+        .description = "Traps.",
+        .inputs = DH_INPUTS({.name = "value", .description = "Anything"}),
+        .outputs = NEVER,
+        .run = trap},
+       {.name = "spin",
+        .description = "Computes without end.",
+        .inputs = DH_INPUTS({.name = "value", .description = "Anything"}),
+        .outputs = NEVER,
+        .run = spin},
+       {.name = "grow",
+        .description = "Takes memory without end.",
+        .inputs = DH_INPUTS({.name = "value", .description = "Anything"}),
+        .outputs = NEVER,
+        .run = grow})

@@ -1,6 +1,6 @@
 // The ops of ../conformance/conformance.js in TypeScript: what they take and give is checked by the compiler.
 
-import { type Level, Failure, context, dynamicOutput, log, op, progress, t } from "dynhost-sdk";
+import { type Level, Failure, Value, context, dynamicOutput, log, op, output, progress, t } from "dynhost-sdk";
 
 const anyValue = t.value().describe("Bytes of any media type.");
 const text = t.string().describe("A text.");
@@ -84,19 +84,20 @@ export const fail = op(
       kind: t.oneOf("permanent", "transient", "retry_after").default("permanent").describe("How to fail."),
       until: t.integer().optional().describe("The last attempt that fails; all of them where it is not given."),
       delay_ms: t.integer().default(0).describe("How long to wait before the next attempt, for `retry_after`."),
+      detail: t.any().optional().describe("What programs are told of the failure."),
     }),
   },
-  (_, { kind, until, delay_ms }) => {
+  (_, { kind, until, delay_ms, detail }) => {
     const { attempt } = context();
     if (until !== undefined && attempt > until) return attempt;
     const message = `attempt ${attempt} was asked to fail`;
     switch (kind) {
       case "permanent":
-        throw Failure.permanent(message);
+        throw Failure.permanent(message, detail);
       case "transient":
-        throw Failure.transient(message);
+        throw Failure.transient(message, detail);
       case "retry_after":
-        throw Failure.retryAfter(message, delay_ms);
+        throw Failure.retryAfter(message, delay_ms, detail);
     }
   },
 );
@@ -116,5 +117,96 @@ export const tell = op(
     progress(1, 2);
     const { stepKey, mappingKeys, attempt } = context();
     return { step: stepKey, keys: mappingKeys, attempt };
+  },
+);
+
+export const take = op(
+  {
+    name: "take",
+    description: "Gives what it takes.",
+    inputs: {
+      values: t.array(t.integer()).describe("Numbers."),
+      word: t.string().optional().describe("A word that may be missing."),
+    },
+    output: t.object({ values: t.array(t.integer()), word: t.union(t.string(), t.null()) }).describe("What was taken."),
+  },
+  ({ values, word = null }) => ({ values, word }),
+);
+
+export const census = op(
+  {
+    name: "census",
+    description: "Counts elements, and tells their mapping keys.",
+    inputs: { values: t.collected(t.value()).describe("Anything.") },
+    output: t
+      .object({ length: t.integer(), keys: t.array(t.string()), failed: t.array(t.string()) })
+      .describe("What there is."),
+  },
+  ({ values }) => {
+    const [length, failed] = [values.length, values.failedKeys()];
+    return { length, keys: [...values.withKeys()].map(([key]) => key), failed };
+  },
+);
+
+const given = t.object({
+  name: t.string().describe("The output."),
+  key: t.string().optional().describe("The mapping key; none where nothing is said."),
+  media_type: t.string().default("application/json"),
+  bytes: t.array(t.integer()).default([48]),
+});
+
+export const emit = op(
+  {
+    name: "emit",
+    description: "Emits what it is told to.",
+    outputs: {
+      item: t.dynamic(t.value()).describe("An element."),
+      result: t.value().describe("A value that must be given."),
+      text: t.string().optional().describe("A text that may be given."),
+    },
+    config: t.object({ outputs: t.array(given) }),
+  },
+  function* (_, { outputs }) {
+    for (const { name, key, media_type, bytes } of outputs) {
+      const value = new Value(new Uint8Array(bytes), media_type);
+      yield key === undefined ? output(value, name) : dynamicOutput(value, key, name);
+    }
+  },
+);
+
+let steps = 0;
+
+export const count = op(
+  {
+    name: "count",
+    description: "Counts the steps that this instance has run.",
+    inputs: { value: anyValue },
+    output: t.integer().describe("How many, this one included."),
+  },
+  () => ++steps,
+);
+
+export const spin = op(
+  {
+    name: "spin",
+    description: "Computes without end.",
+    inputs: { value: anyValue },
+    output: t.value().describe("Never given."),
+  },
+  () => {
+    for (;;);
+  },
+);
+
+export const grow = op(
+  {
+    name: "grow",
+    description: "Takes memory without end.",
+    inputs: { value: anyValue },
+    output: t.value().describe("Never given."),
+  },
+  () => {
+    const taken: Uint8Array[] = [];
+    for (;;) taken.push(new Uint8Array(1 << 20));
   },
 );

@@ -13,18 +13,17 @@ use crate::job::{Job, Ran, host};
 
 /// A module that the script of the SDK compiles beside the conformance ops; none where there is no compiler.
 fn module(name: &str) -> Option<PathBuf> {
-    match language("c").component() {
-        Ok(_) => Some(sdk("c").join("target").join(name)),
-        Err(skipped) => {
-            println!("{skipped}");
-            None
-        }
-    }
+    language("c").beside(name)
 }
 
 #[test]
 fn c_conforms() {
     super::check("c");
+}
+
+#[test]
+fn cpp_conforms() {
+    super::check_beside("c", "conformance-cpp.wasm");
 }
 
 /// The ops and the C++ of the README, as they stand there.
@@ -49,9 +48,13 @@ inputs.line.map = "shout"
 op = "c/total"
 inputs.lengths.collect = "measure"
 config.most = {most}
+[nodes.longest]
+op = "cpp/longest"
+inputs.texts.collect = "shout"
 [outputs]
 shouted.collect = "shout"
 total.from = "total"
+longest.from = "longest"
 "#
         );
         Job::over(&[("c", &c), ("cpp", &cpp)], &nodes).run()
@@ -59,6 +62,7 @@ total.from = "total"
     let ran = job(12).succeeded();
     assert_eq!(ran.output("shouted"), Some(json!(["ONE", "FOUR", "", "THREE"])));
     assert_eq!(ran.output("total"), Some(json!(12)));
+    assert_eq!(ran.output("longest"), Some(json!({ "text": "THREE", "key": "line_3" })));
     assert_eq!(job(11).failures(), [("total".to_owned(), "the text is too long".to_owned())]);
 }
 

@@ -4,8 +4,8 @@
 use dynhost::graph::event::{Event, Level};
 use serde_json::json;
 
-use super::{conformance, language};
-use crate::job::{Job, Ran, component};
+use super::language;
+use crate::job::{Job, Ran};
 
 #[test]
 fn javascript_conforms() {
@@ -14,10 +14,7 @@ fn javascript_conforms() {
 
 #[test]
 fn typescript_conforms() {
-    if let Some(built) = language("js").beside("conformance-ts.wasm") {
-        conformance::conforms(&built, "typescript", language("js").pure);
-        conformance::is_a_twin_of(&built, &component("conformance"));
-    }
+    super::check_beside("js", "conformance-ts.wasm");
 }
 
 /// The ops of the README as they stand there, and others in the same component.

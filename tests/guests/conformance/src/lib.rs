@@ -1,12 +1,17 @@
 //! The ops that every SDK offers in a component of this name; what they do is said in
-//! `tests/black_box/languages/conformance.rs`.
+//! `docs/languages.md`.
+
+mod contract;
+mod limits;
 
 use std::time::Duration;
 
+use dynhost_sdk::port::Declared;
 use dynhost_sdk::prelude::*;
 use dynhost_sdk::schemars::JsonSchema;
 use dynhost_sdk::serde::{Deserialize, Serialize};
-use dynhost_sdk::{Blob, step};
+use dynhost_sdk::serde_json::Value as Json;
+use dynhost_sdk::{Blob, raw, step};
 
 /// Gives the value back as it is.
 #[op(output(description = "the value"))]
@@ -106,6 +111,8 @@ struct Mishap {
     until: Option<u32>,
     /// How many milliseconds are asked for before the next attempt
     delay_ms: u64,
+    /// What programs are told of the failure
+    detail: Option<Json>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -131,10 +138,14 @@ fn fail(
         return Ok(attempt);
     }
     let message = format!("attempt {attempt} was asked to fail");
-    Err(match mishap.kind {
+    let failure = match mishap.kind {
         Kind::Permanent => Failure::permanent(message),
         Kind::Transient => Failure::transient(message),
         Kind::RetryAfter => Failure::retry_after(message, Duration::from_millis(mishap.delay_ms)),
+    };
+    Err(match mishap.detail {
+        Some(detail) => failure.with_detail(detail),
+        None => failure,
     })
 }
 
@@ -171,4 +182,70 @@ fn tell(
     Place { step: step::step_key(), keys: step::mapping_keys(), attempt: step::attempt() }
 }
 
-export_ops!(echo, split, words, length, join, half, fail, tell);
+/// What a step took.
+#[derive(Serialize, JsonSchema)]
+#[serde(crate = "dynhost_sdk::serde")]
+#[schemars(crate = "dynhost_sdk::schemars")]
+struct Taken {
+    /// The numbers
+    values: Vec<i64>,
+    /// The word, if there is one
+    word: Option<String>,
+}
+
+/// Gives what it takes.
+#[op(output(description = "what was taken"))]
+fn take(
+    /// Numbers
+    values: Vec<i64>,
+    /// A word that may be missing
+    word: Option<String>,
+) -> Taken {
+    Taken { values, word }
+}
+
+/// What there is in a collected input.
+#[derive(Serialize, JsonSchema)]
+#[serde(crate = "dynhost_sdk::serde")]
+#[schemars(crate = "dynhost_sdk::schemars")]
+struct Census {
+    /// How many elements there are
+    length: u64,
+    /// Their mapping keys
+    keys: Vec<String>,
+    /// The mapping keys of clones that failed
+    failed: Vec<String>,
+}
+
+/// Counts elements, and tells their mapping keys.
+#[op(output(description = "what there is"))]
+fn census(
+    /// Anything
+    values: Collected<Blob>,
+) -> Census {
+    let (length, failed) = (values.len(), values.failed_keys());
+    Census { length, failed, keys: values.with_keys().map(|(key, _)| key).collect() }
+}
+
+/// The ops of this component.
+pub const OPS: &[raw::Op] = &[
+    echo::OP,
+    split::OP,
+    words::OP,
+    length::OP,
+    join::OP,
+    half::OP,
+    fail::OP,
+    tell::OP,
+    take::OP,
+    census::OP,
+    contract::EMIT,
+    contract::SWALLOW,
+    contract::PULL,
+    limits::count::OP,
+    limits::trap::OP,
+    limits::spin::OP,
+    limits::grow::OP,
+];
+
+raw::export!(OPS);
