@@ -11,7 +11,8 @@ use dynhost::graph::event::Level;
 use serde_json::json;
 
 use crate::command::{
-    build, call, componentize, explain, graph, inspect, rerun, resume, run, runs, validate,
+    build, call, componentize, doctor, explain, graph, inspect, new, rerun, resume, run, runs,
+    validate,
 };
 
 const EXIT_CODES: &str = "\
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     Graph(graph::GraphArgs),
     Build(build::BuildArgs),
     Componentize(componentize::ComponentizeArgs),
+    New(new::NewArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\
 Examples:

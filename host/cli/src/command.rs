@@ -4,12 +4,14 @@ mod begun;
 pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod componentize;
+pub(crate) mod doctor;
 mod drive;
 mod ending;
 pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod inspect;
 mod keep;
+pub(crate) mod new;
 mod params;
 mod quantity;
 pub(crate) mod rerun;
@@ -43,6 +45,8 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Graph(arguments) => graph::execute(&arguments, console),
         Command::Build(arguments) => build::execute(&arguments, console),
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
+        Command::New(arguments) => new::execute(&arguments, console),
+        Command::Doctor(arguments) => doctor::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::Man { folder } => shell::man(&folder),
     }
