@@ -41,9 +41,8 @@ fn main() {
         let title = format!("The SDK in `sdk/{name}`.");
         table(&format!("SDK_{}", name.to_uppercase()), &title, &sdk, &found, &mut text);
     }
-    let licence = root.join("LICENSE");
-    let _ = writeln!(text, "pub(super) static LICENSE: &str = include_str!({licence:?});");
-    println!("cargo::rerun-if-changed={}", licence.display());
+    let licence = files(&root.join("LICENSE"));
+    table("LICENSE", "The licence of the SDKs.", &root, &licence, &mut text);
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("embedded.rs");
     fs::write(&out, text).expect("the folder for what is generated can be written");
     println!("cargo::rerun-if-changed=build.rs");
@@ -55,6 +54,7 @@ fn table(name: &str, title: &str, base: &Path, files: &[PathBuf], text: &mut Str
     for file in files {
         let relative = file.strip_prefix(base).expect("the file is in the folder");
         let relative = relative.to_str().expect("the names of sources are UTF-8");
+        let file = file.to_str().expect("the path of the sources is UTF-8");
         let _ = writeln!(text, "    ({relative:?}, include_str!({file:?})),");
     }
     text.push_str("];\n");

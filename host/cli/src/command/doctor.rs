@@ -1,5 +1,6 @@
 //! `dynhost doctor`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,7 @@ fn to_text(ready: &[(Language, Readiness)]) -> String {
     let mut text = table(columns, &rows);
     for (lang, found) in ready {
         for sentence in found.missing() {
-            text.push_str(&format!("\n{}: {sentence}\n", lang.name()));
+            let _ = writeln!(text, "\n{}: {sentence}", lang.name());
         }
     }
     text
