@@ -3,6 +3,7 @@
 
 mod c;
 mod conformance;
+mod go;
 mod javascript;
 mod python;
 mod rust;
@@ -30,8 +31,9 @@ pub(crate) struct Language {
 }
 
 /// Every language but Rust, whose components are built by cargo.
-static LANGUAGES: [Language; 3] = [
+static LANGUAGES: [Language; 4] = [
     Language::new("c", "c", true),
+    Language::new("go", "go", true),
     Language::new("js", "javascript", true),
     Language::new("python", "python", true),
 ];

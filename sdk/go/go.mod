@@ -1,0 +1,3 @@
+module dynhost
+
+go 1.25
