@@ -5,29 +5,25 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a project needs of an SDK: no tests, nothing that is made from the rest.
-const SDKS: [(&str, &[&str]); 4] = [
-    (
-        "c",
-        &[
-            "README.md",
-            "build",
-            "dynhost.c",
-            "dynhost.h",
-            "dynhost.hpp",
-            "dynhost_json.c",
-            "dynhost_json.h",
-            "generated",
-            "toolchain",
-        ],
-    ),
-    ("js", &["README.md", "package.json", "src", "wit"]),
-    ("python", &["README.md", "pyproject.toml", "src"]),
-    ("rust", &["Cargo.toml", "README.md", "macros", "src", "wit"]),
+/// The SDKs, by their folders in `sdk`.
+const SDKS: [&str; 5] = ["c", "go", "js", "python", "rust"];
+
+/// What a project does not need of an SDK: its tests, and what is for work on the SDK alone.
+const OF_THE_SDK_ALONE: [&str; 9] = [
+    ".gitignore",
+    ".npmrc",
+    "Cargo.lock",
+    "bindings",
+    "conformance",
+    "conformance-ts",
+    "test",
+    "tests",
+    "tsconfig.json",
 ];
 
 /// What tools leave among sources.
-const LEFT_BY_TOOLS: [&str; 3] = ["target", "node_modules", "__pycache__"];
+const LEFT_BY_TOOLS: [&str; 5] =
+    ["target", "node_modules", "__pycache__", ".mypy_cache", "dynhost.egg-info"];
 
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -35,9 +31,11 @@ fn main() {
     let mut text = String::new();
     let templates = here.join("templates");
     table("TEMPLATES", "What a project begins with.", &templates, &files(&templates), &mut text);
-    for (name, parts) in SDKS {
+    for name in SDKS {
         let sdk = root.join("sdk").join(name);
-        let found: Vec<PathBuf> = parts.iter().flat_map(|part| files(&sdk.join(part))).collect();
+        let alone: Vec<PathBuf> = OF_THE_SDK_ALONE.iter().map(|part| sdk.join(part)).collect();
+        let mut found = files(&sdk);
+        found.retain(|file| !alone.iter().any(|part| file.starts_with(part)));
         let title = format!("The SDK in `sdk/{name}`.");
         table(&format!("SDK_{}", name.to_uppercase()), &title, &sdk, &found, &mut text);
     }
@@ -71,7 +69,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     found.sort();
     let is_source = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        !LEFT_BY_TOOLS.contains(&name) && !name.ends_with(".egg-info")
+        !LEFT_BY_TOOLS.contains(&name) && !name.ends_with("_test.go")
     };
     found.iter().filter(|path| is_source(path)).flat_map(|path| files(path)).collect()
 }

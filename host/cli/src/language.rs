@@ -20,6 +20,8 @@ pub(crate) enum Language {
     Ts,
     /// Python
     Python,
+    /// Go
+    Go,
 }
 
 /// What a project in a language looks like.
@@ -180,6 +182,20 @@ const PYTHON: Project = Project {
     ],
 };
 
+const GO: Project = Project {
+    language: "Go",
+    sdk: "go",
+    source: "ops.go",
+    build: "sh build",
+    component: "target/ops.wasm",
+    sources: &["ops.go", "go.mod", "build"],
+    test: "sh test",
+    ignored: &[],
+    tools: "Where the machine has no Go 1.25 or newer, the first build fetches one (250 MB in the user's cache folder, for all \
+            projects).",
+    reserved: &[],
+};
+
 impl Language {
     /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -190,6 +206,7 @@ impl Language {
             Self::Js => "js",
             Self::Ts => "ts",
             Self::Python => "python",
+            Self::Go => "go",
         }
     }
 
@@ -202,6 +219,7 @@ impl Language {
             Self::Js => &JS,
             Self::Ts => &TS,
             Self::Python => &PYTHON,
+            Self::Go => &GO,
         }
     }
 }

@@ -162,8 +162,8 @@ static PYTHON: Tool = Tool {
     purpose: Purpose::Build,
     install: PYTHON_3,
 };
-/// What zig is installed with: the compiler of C does not heed `PYTHON`.
-static PYTHON_FOR_ZIG: Tool = Tool {
+/// What compilers are fetched with, whatever `PYTHON` says.
+static PYTHON_TO_FETCH: Tool = Tool {
     name: "python3",
     kind: Kind::Program { name: "python3", variable: "" },
     needed: "3.8",
@@ -198,9 +198,23 @@ static NPM: Tool = Tool {
     install: &[("brew", "brew install node"), ("", NODE_20)],
 };
 
+static GO: Tool = Tool {
+    name: "go",
+    kind: Kind::Program { name: "go", variable: "DYNHOST_GO" },
+    needed: "1.25",
+    purpose: Purpose::Build,
+    install: &[("", "install Go 1.25 or newer: https://go.dev/doc/install")],
+};
+static GO_FETCHED: Tool = Tool {
+    name: "go",
+    kind: Kind::Fetched("go-1.27.3"),
+    needed: "1.27.3",
+    purpose: Purpose::Build,
+    install: &[("", "the first build fetches it")],
+};
+
 /// All of them, for looking up one that a build command missed.
-static TOOLS: [&Tool; 9] =
-    [&CARGO, &RUST_TARGET, &LINKER, &CXX, &CLANG, &PYTHON, &VENV, &NODE, &NPM];
+static TOOLS: [&Tool; 9] = [&CARGO, &LINKER, &CXX, &CLANG, &PYTHON, &VENV, &NODE, &NPM, &GO];
 
 impl Tool {
     /// The command that installs it here, or what to do.
@@ -214,7 +228,7 @@ impl Tool {
         let compiler: &[&'static Self] = if std::env::var_os("DYNHOST_CLANG").is_some() {
             &[&CLANG]
         } else {
-            &[&PYTHON_FOR_ZIG, &VENV, &ZIG]
+            &[&PYTHON_TO_FETCH, &VENV, &ZIG]
         };
         match language {
             Language::Rust => vec![&CARGO, &RUST_TARGET, &LINKER],
@@ -222,6 +236,8 @@ impl Tool {
             Language::Cpp => [compiler, &[&CXX]].concat(),
             Language::Js | Language::Ts => vec![&NODE, &NPM],
             Language::Python => vec![&PYTHON, &VENV],
+            Language::Go if probe(&GO).state == State::Found => vec![&GO],
+            Language::Go => vec![&PYTHON_TO_FETCH, &VENV, &GO_FETCHED],
         }
     }
 }
@@ -292,11 +308,14 @@ mod tests {
         for (tool, said, text) in [
             (&CARGO, "rust-version = \"", include_str!("../../../sdk/rust/Cargo.toml")),
             (&ZIG, "version=", include_str!("../../../sdk/c/toolchain")),
+            (&GO, "\ngo ", include_str!("../../../sdk/go/go.mod")),
+            (&GO_FETCHED, "version=", include_str!("../../../sdk/go/toolchain")),
             (&NODE, "\"node\": \">=", include_str!("../../../sdk/js/package.json")),
             (&PYTHON, "requires-python = \">=", include_str!("../../../sdk/python/pyproject.toml")),
         ] {
             let (_, version) = text.split_once(said).expect("the SDK says it");
-            let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap();
+            let end = version.find(|c: char| !c.is_ascii_digit() && c != '.');
+            let end = end.unwrap_or(version.len());
             assert_eq!(&version[..end], tool.needed, "{}", tool.name);
         }
         let pinned = |text: &str| text.split("componentize-py==").nth(1).unwrap()[..6].to_owned();

@@ -59,18 +59,15 @@ fn logs(ran: &Ran) -> Vec<(Level, &str)> {
 /// Printing reaches the log, and the world is the same in each run: the module is loaded as it is, and is pure.
 #[test]
 fn what_go_prints_is_logged_and_what_it_sees_is_no_machine() {
-    let nodes = "[nodes.talk]\nop = \"go/talk\"\ninputs.n.value = 1\n[outputs]\nseen.from = \"talk\"";
+    let nodes =
+        "[nodes.talk]\nop = \"go/talk\"\ninputs.n.value = 1\n[outputs]\nseen.from = \"talk\"";
     let Some(ran) = run(nodes) else { return };
     let component = language("go").beside("guest.wasm").expect("it was there before");
     assert!(host().load(&component).expect("it is a module of ops").is_pure());
     let ran = ran.succeeded();
     assert_eq!(
         logs(&ran),
-        [
-            (Level::Info, "printed 1"),
-            (Level::Warn, "complained"),
-            (Level::Info, "without an end"),
-        ]
+        [(Level::Info, "printed 1"), (Level::Warn, "complained"), (Level::Info, "without an end"),]
     );
     let seen = ran.output("seen").expect("it is given");
     let random = &seen["random"];
@@ -94,7 +91,10 @@ fn panics_of_go_have_a_traceback() {
         panic!("{:?}", ran.failure("divide"));
     };
     assert_eq!(*retry, ReportedRetry::Permanent);
-    assert!(message.starts_with("panic: runtime error: integer divide by zero (guest.go:"), "{message}");
+    assert!(
+        message.starts_with("panic: runtime error: integer divide by zero (guest.go:"),
+        "{message}"
+    );
     let detail = String::from_utf8_lossy(&detail.data).into_owned();
     assert!(detail.contains(" in main.divide"), "{detail}");
 }

@@ -9,6 +9,7 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 pub(super) fn sdk(name: &str) -> &'static [(&'static str, &'static str)] {
     match name {
         "c" => SDK_C,
+        "go" => SDK_GO,
         "js" => SDK_JS,
         "python" => SDK_PYTHON,
         "rust" => SDK_RUST,

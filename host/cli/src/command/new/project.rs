@@ -67,6 +67,14 @@ impl Sdk {
             Self::Elsewhere(path) => path,
         }
     }
+
+    /// As go.mod takes it, where a path begins with dots or a slash.
+    fn path_with_dots(&self) -> String {
+        match self {
+            Self::Copied => "./sdk".to_owned(),
+            Self::Elsewhere(path) => path.clone(),
+        }
+    }
 }
 
 /// A file of a project.
@@ -117,6 +125,7 @@ fn words(lang: Language, name: &Name, from: &Sdk) -> Vec<(&'static str, String)>
         ("{{name}}", text(name.as_str())),
         ("{{op}}", name.op()),
         ("{{sdk}}", text(from.path())),
+        ("{{./sdk}}", from.path_with_dots()),
         ("{{lang}}", text(lang.name())),
         ("{{language}}", text(project.language)),
         ("{{source}}", text(project.source)),
@@ -204,7 +213,8 @@ mod tests {
         for (kind, lang) in every() {
             let name = Name::new("word-count", kind, lang).unwrap();
             for file in files(kind, lang, &name, &Sdk::Copied) {
-                let mark = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase());
+                let mark =
+                    |text: &str| text.starts_with(|c: char| c == '.' || c.is_ascii_lowercase());
                 let open = file.text.split("{{").skip(1).any(mark);
                 assert!(!open || file.path.starts_with("sdk/"), "{lang:?}: {}", file.path);
             }
