@@ -35,7 +35,10 @@ fn main() {
         let sdk = root.join("sdk").join(name);
         let alone: Vec<PathBuf> = OF_THE_SDK_ALONE.iter().map(|part| sdk.join(part)).collect();
         let mut found = files(&sdk);
-        found.retain(|file| !alone.iter().any(|part| file.starts_with(part)));
+        found.retain(|file| {
+            let is_test = file.to_str().is_some_and(|path| path.ends_with("_test.go"));
+            !is_test && !alone.iter().any(|part| file.starts_with(part))
+        });
         let title = format!("The SDK in `sdk/{name}`.");
         table(&format!("SDK_{}", name.to_uppercase()), &title, &sdk, &found, &mut text);
     }
@@ -69,7 +72,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     found.sort();
     let is_source = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        !LEFT_BY_TOOLS.contains(&name) && !name.ends_with("_test.go")
+        !LEFT_BY_TOOLS.contains(&name)
     };
     found.iter().filter(|path| is_source(path)).flat_map(|path| files(path)).collect()
 }

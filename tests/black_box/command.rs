@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod jobs;
+mod new;
 mod readme;
 mod runs;
 mod verbs;
