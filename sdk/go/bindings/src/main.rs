@@ -25,6 +25,8 @@ const MODULE_FILES: [&str; 7] = [
 ];
 /// The interface is there in a component alone.
 const CONSTRAINT: &str = "//go:build wasip1\n\n";
+/// What the licence asks for where a file is not what it was.
+const NOTICE: &str = "// From the Go module of wit-bindgen, see ../LICENSE. Changed: this line and the build constraint.\n\n";
 
 fn main() -> ExitCode {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -73,7 +75,8 @@ fn vendored(here: &Path) -> Vec<(String, String)> {
     let files = MODULE_FILES.iter().map(|name| {
         let text = fs::read_to_string(module.join(name)).expect("the generator has its Go module");
         let name = name.strip_prefix("wit/").unwrap_or(name);
-        (format!("wit/{name}"), text)
+        let go = Path::new(name).extension().is_some_and(|extension| extension == "go");
+        (format!("wit/{name}"), if go { NOTICE.to_owned() + &text } else { text })
     });
     files.map(constrained).collect()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,8 @@ func init() {
 	dynhost.EmittingOp("twice", "Gives the same key twice, and does not care.", twice)
 	dynhost.EmittingOp("flood", "Gives n texts of 1000 bytes.", flood)
 	dynhost.Op("drain", "Counts what it pulls.", drain)
-	dynhost.Op("odd_fails", "Fails where the number is odd.", oddFails)
+	dynhost.Op("pass", "Gives its input as it is.", pass)
+	dynhost.Op("odd_fails", "Fails where the mapping key is odd.", oddFails)
 }
 
 func main() {}
@@ -162,8 +164,12 @@ func drain(_ *dynhost.Step, in struct{ Texts dynhost.Collected[string] }) (out s
 	return out, nil
 }
 
-func oddFails(_ *dynhost.Step, in struct{ Text string }) (string, error) {
-	if len(in.Text)%2 == 1 {
+func pass(_ *dynhost.Step, in struct{ Value dynhost.Value }) (dynhost.Value, error) {
+	return in.Value, nil
+}
+
+func oddFails(step *dynhost.Step, in struct{ Text string }) (string, error) {
+	if n, _ := strconv.Atoi(step.MappingKeys()[0]); n%2 == 1 {
 		return "", dynhost.Permanent("it is odd")
 	}
 	return in.Text, nil

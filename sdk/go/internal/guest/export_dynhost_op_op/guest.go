@@ -25,7 +25,7 @@ func Describe() []wire.OpDefinition {
 	for _, op := range raw.Ops {
 		definition, err := op.Definition()
 		if err != nil {
-			// There is no other way to say it: the host shows what was written before a trap.
+			// The interface has no words for it. A test on this machine does.
 			os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}

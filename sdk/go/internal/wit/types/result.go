@@ -1,5 +1,7 @@
 //go:build wasip1
 
+// From the Go module of wit-bindgen, see ../LICENSE. Changed: this line and the build constraint.
+
 package wit_types
 
 const (
