@@ -49,7 +49,7 @@ fn main() {
             println!("cargo::rerun-if-changed={}", entry.path().join("Cargo.toml").display());
         }
     }
-    for folder in ["sdk/rust/src", "sdk/rust/macros", "sdk/rust/Cargo.toml", "wit"] {
+    for folder in ["sdk/rust/src", "sdk/rust/macros", "sdk/rust/Cargo.toml", "sdk/rust/wit"] {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
     }
 }

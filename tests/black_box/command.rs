@@ -3,6 +3,7 @@
 mod bad_input;
 mod conform;
 mod jobs;
+mod new;
 mod readme;
 mod runs;
 mod verbs;

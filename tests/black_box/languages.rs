@@ -5,6 +5,7 @@ mod c;
 mod conformance;
 mod go;
 mod javascript;
+mod projects;
 mod python;
 mod rust;
 

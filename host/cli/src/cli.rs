@@ -11,8 +11,8 @@ use dynhost::graph::event::Level;
 use serde_json::json;
 
 use crate::command::{
-    build, call, componentize, conform, explain, graph, inspect, lock, rerun, resume, run, runs,
-    validate,
+    build, call, componentize, conform, doctor, explain, graph, inspect, lock, new, rerun, resume,
+    run, runs, validate,
 };
 
 const EXIT_CODES: &str = "\
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Lock(lock::LockArgs),
     Componentize(componentize::ComponentizeArgs),
     Conform(conform::ConformArgs),
+    New(new::NewArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\
 Examples:

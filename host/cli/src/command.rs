@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod componentize;
 pub(crate) mod conform;
+pub(crate) mod doctor;
 mod drive;
 mod ending;
 pub(crate) mod explain;
@@ -13,6 +14,7 @@ pub(crate) mod guard;
 pub(crate) mod inspect;
 mod keep;
 pub(crate) mod lock;
+pub(crate) mod new;
 mod params;
 mod quantity;
 pub(crate) mod rerun;
@@ -49,6 +51,8 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Build(arguments) => build::execute(&arguments, console),
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
         Command::Conform(arguments) => conform::execute(&arguments, console),
+        Command::New(arguments) => new::execute(&arguments, console),
+        Command::Doctor(arguments) => doctor::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::CompileComponent { arguments } => {
             dynhost::compile_in_child(&arguments).map_err(Error::failed)?;

@@ -7,8 +7,10 @@ mod bug;
 mod cli;
 mod command;
 mod error;
+mod language;
 mod report;
 mod signals;
+mod toolchain;
 
 use std::process::ExitCode;
 

@@ -25,3 +25,13 @@ export const wrongElement = op(
   // @ts-expect-error: the elements are texts
   () => ({ line: [dynamicOutput(1, "one")] }),
 );
+
+export const doubled = op({ name: "doubled", inputs: { n: t.integer() }, output: t.integer() }, ({ n }) => n * 2);
+doubled({ n: 1 });
+
+export const scaled = op(
+  { name: "scaled", inputs: { n: t.integer() }, output: t.integer(), config: t.object({ by: t.integer() }) },
+  ({ n }, { by }) => n * by,
+);
+// @ts-expect-error: it takes a config
+scaled({ n: 1 });

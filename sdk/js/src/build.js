@@ -2,7 +2,7 @@
 // Makes a component out of a module with ops: `dynhost-sdk build ops.js`.
 
 import { realpathSync } from "node:fs";
-import { stat, writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -41,6 +41,7 @@ export async function build(module, output, { wasi = false } = {}) {
     stubWasi: !wasi,
     sync: true,
   });
+  await mkdir(dirname(resolve(output)), { recursive: true });
   await writeFile(output, component);
 }
 

@@ -147,7 +147,7 @@ export interface Declaration<I extends Fields, R, O extends Fields, C> {
 
 /** An op. It can still be called as the function that it is. */
 export interface Op<I, C> {
-  (inputs: I, config: C): unknown;
+  (inputs: I, ...config: undefined extends C ? [config?: C] : [config: C]): unknown;
   readonly opName: string;
   /** What it takes and gives. */
   definition(): OpDefinition;

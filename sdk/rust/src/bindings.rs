@@ -1,11 +1,11 @@
-//! The interface in Rust, generated from `wit/` when this crate is compiled.
+//! The interface in Rust, generated from `wit/op.wit` when this crate is compiled.
 //!
 //! The only place where the SDK needs `unsafe`: lists and texts pass between the op and the host as addresses in the
 //! op's memory, and the generated code turns them into owned values and back.
 #![allow(unsafe_code, unreachable_pub, missing_docs, clippy::pedantic, reason = "generated")]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "component",
     pub_export_macro: true,
     export_macro_name: "__export_component",

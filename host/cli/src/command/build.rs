@@ -14,6 +14,7 @@ use serde_json::json;
 use super::read_manifest;
 use crate::error::Error;
 use crate::report::{Console, words};
+use crate::toolchain;
 
 /// Folders that hold no sources.
 const NO_SOURCES: [&str; 4] = ["target", ".git", "node_modules", "__pycache__"];
@@ -178,9 +179,13 @@ fn run(alias: &str, command: &str, dir: &Path) -> Result<(), Error> {
     if status.success() {
         return Ok(());
     }
-    let text = words::indented(&words::lines(&String::from_utf8_lossy(&text)), 2);
-    let took = words::duration(started.elapsed());
-    Err(failed(format!("its command failed after {took} ({status})\n{text}")))
+    let text = words::lines(&String::from_utf8_lossy(&text));
+    let (took, shown) = (words::duration(started.elapsed()), words::indented(&text, 2));
+    let error = failed(format!("its command failed after {took} ({status})\n{shown}"));
+    Err(match toolchain::advice(&text) {
+        Some(advice) => error.with_help(advice),
+        None => error,
+    })
 }
 
 fn shown(dir: &Path) -> String {

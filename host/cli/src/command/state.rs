@@ -88,6 +88,11 @@ impl NewStateArgs {
     }
 }
 
+/// Where runs of a manifest in this folder are kept.
+pub(super) fn default_folder() -> PathBuf {
+    std::env::var_os(VARIABLE).map_or_else(|| PathBuf::from(NAME), PathBuf::from)
+}
+
 /// The state folder in a folder or in the nearest one above it.
 fn nearest(here: &Path) -> Option<PathBuf> {
     here.ancestors().map(|folder| folder.join(NAME)).find(|folder| is_state(folder))
