@@ -155,7 +155,10 @@ impl Damage {
                     step.keys = keys.iter().take(6).map(|byte| key(*byte)).collect();
                 }
             }
-            Self::Attempt(one, to) => alter_attempt(&mut log[at(*one)], *to),
+            Self::Attempt(one, to) => {
+                let to = if to % 2 == 0 { to / 2 % 4 } else { u32::MAX - to / 2 % 4 };
+                alter_attempt(&mut log[at(*one)], to);
+            }
             Self::Output(one, to) => alter_output(&mut log[at(*one)], *to),
             Self::Value(one, bytes) => {
                 if let Event::OutputEmitted { value, .. } = &mut log[at(*one)] {

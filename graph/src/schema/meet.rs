@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 
+use jsonschema::Draft;
 use serde_json::Value as Json;
 
 use super::{Clash, Shape};
@@ -116,10 +117,15 @@ impl<'a> Side<'a> {
     fn parts(self) -> Option<Parts<'a>> {
         let Self::Schema { root, node } = self else { return None };
         let object = node.as_object()?;
+        let draft = Draft::Draft202012.detect(root);
         let side = |node| Self::Schema { root, node };
         let mut all = Vec::new();
         if let Some(reference) = object.get("$ref").and_then(Json::as_str) {
             all.push(resolve(root, reference).map_or(Self::Any, side));
+            if draft <= Draft::Draft7 {
+                // Nothing beside a reference counts.
+                return Some(Parts::All(all));
+            }
         }
         if let Some(members) = object.get("allOf").and_then(Json::as_array) {
             all.extend(members.iter().map(side));
@@ -132,7 +138,9 @@ impl<'a> Side<'a> {
                 return Some(Parts::Any(members.iter().map(side).collect()));
             }
         }
-        if let Some(value) = object.get("const") {
+        if let Some(value) = object.get("const")
+            && draft > Draft::Draft4
+        {
             return Some(Parts::All(vec![Self::Value(value)]));
         }
         let members = object.get("enum").and_then(Json::as_array)?;
