@@ -4,6 +4,7 @@
 //! once a job exists. Graphs used as nodes are gone, their nodes stand here under their
 //! path (`clean/trim`). A job knows nothing of wasm, files or time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,6 +179,15 @@ pub struct BatchBounds {
 }
 
 impl Origin {
+    /// The scopes whose frames are joined in the frames of this one; each stands before it.
+    pub(crate) fn parts(&self) -> &[ScopeId] {
+        match self {
+            Self::Zip { parts, .. } => parts,
+            Self::Cross { of } => std::slice::from_ref(of),
+            Self::Root | Self::FanOut(_) | Self::Batch { .. } => &[],
+        }
+    }
+
     /// The dynamic output that alone makes the frames.
     pub(crate) const fn yielder(&self) -> Option<OutputRef> {
         match self {
@@ -395,4 +405,36 @@ impl Job {
         }
         false
     }
+}
+
+/// The scopes of elements or batches that meet in the innermost level of a scope, each once; the scope
+/// itself where nothing meets.
+pub(crate) fn met_in(scopes: &[Scope], scope: ScopeId) -> Vec<ScopeId> {
+    let (mut found, mut seen, mut open) = (Vec::new(), BTreeSet::new(), vec![scope]);
+    while let Some(here) = open.pop() {
+        if seen.insert(here) {
+            let parts = scopes[here.index()].origin.parts();
+            open.extend(parts.iter().rev());
+            found.extend(parts.is_empty().then_some(here));
+        }
+    }
+    found
+}
+
+/// Whether a frame of `outer` is around every frame of `inner`, or among what it is made of
+/// (`semantics.md` rules 3 and 4).
+pub(crate) fn reaches(scopes: &[Scope], outer: ScopeId, inner: ScopeId) -> bool {
+    // Where scopes meet, the ways out of them double with each level: no scope is left twice.
+    let (mut open, mut seen) = (vec![inner], BTreeSet::new());
+    while let Some(here) = open.pop() {
+        if here == outer {
+            return true;
+        }
+        if here > outer && seen.insert(here) {
+            let scope = &scopes[here.index()];
+            open.extend(scope.origin.parts());
+            open.extend(scope.parent);
+        }
+    }
+    false
 }

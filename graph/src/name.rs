@@ -39,6 +39,9 @@ pub const NAME_BYTES: usize = 64;
 /// The greatest length of a mapping key, in bytes (`semantics.md` rule 7).
 pub const MAPPING_KEY_BYTES: usize = 255;
 
+/// The greatest number of mapping keys of a step: how many maps may stand in each other.
+pub const STEP_KEYS: usize = 64;
+
 /// Checks a name of an op, node, port, param, component or pool: a letter, then letters,
 /// digits, `_` or `-`; 64 bytes at most.
 ///
@@ -248,6 +251,12 @@ pub enum StepKeyError {
         /// What is wrong with it.
         source: NameError,
     },
+    /// More mapping keys than a step can have.
+    #[error("it has {keys} mapping keys, and {STEP_KEYS} are allowed")]
+    Deep {
+        /// How many there are.
+        keys: usize,
+    },
     /// Something other than `[key]` follows the node's name.
     #[error("the brackets of `{text}` do not match")]
     Brackets {
@@ -267,6 +276,10 @@ impl std::str::FromStr for StepKey {
         for part in node.split('/') {
             check_name(part)
                 .map_err(|source| StepKeyError::Node { node: node.to_owned(), source })?;
+        }
+        let keys = rest.matches('[').count();
+        if keys > STEP_KEYS {
+            return Err(StepKeyError::Deep { keys });
         }
         let mut keys = KeyPath::root();
         while !rest.is_empty() {
@@ -317,5 +330,14 @@ mod tests {
         for bad in ["", "size[", "size[a]b", "size[]", "1size", "a//b"] {
             assert!(bad.parse::<StepKey>().is_err(), "{bad}");
         }
+    }
+
+    /// Keys are a chain: one of any length would end a thread that takes it apart.
+    #[test]
+    fn step_keys_have_a_greatest_depth() {
+        let deep = |keys: usize| format!("size{}", "[a]".repeat(keys)).parse::<StepKey>();
+        assert_eq!(deep(STEP_KEYS).unwrap().keys.keys().len(), STEP_KEYS);
+        assert_eq!(deep(STEP_KEYS + 1), Err(StepKeyError::Deep { keys: STEP_KEYS + 1 }));
+        assert_eq!(deep(1_000_000), Err(StepKeyError::Deep { keys: 1_000_000 }));
     }
 }

@@ -81,6 +81,13 @@ pub fn check(
     if problems.is_empty() { Ok(()) } else { Err(manifest.error(problems)) }
 }
 
+/// The greatest number of nodes of a job, uses of graphs included: a graph that uses another one twice
+/// doubles it, so that a short manifest can describe more than any machine holds.
+pub const MAX_NODES: usize = 10_000;
+
+/// How many graphs may stand in each other.
+pub const MAX_DEPTH: u32 = 64;
+
 /// A job in the making.
 struct Planner<'m> {
     manifest: &'m Manifest,
@@ -92,6 +99,10 @@ struct Planner<'m> {
     /// Graphs that use themselves, directly or not.
     recursive: BTreeSet<&'m str>,
     nodes: Vec<Node>,
+    /// Uses of graphs so far.
+    graph_uses: usize,
+    /// There was a node too many, which has been reported.
+    full: bool,
     scopes: Scopes,
     collects: Vec<Collect>,
     /// Dynamic outputs that a graph gives out, with the place where it says so.
@@ -115,6 +126,8 @@ impl<'m> Planner<'m> {
             params: BTreeMap::new(),
             recursive: BTreeSet::new(),
             nodes: Vec::new(),
+            graph_uses: 0,
+            full: false,
             scopes: Scopes::default(),
             collects: Vec::new(),
             given_out: Vec::new(),

@@ -8,6 +8,7 @@ mod meet;
 
 use std::sync::Arc;
 
+use jsonschema::Draft;
 use serde_json::Value as Json;
 
 /// What a place of a graph gives, as far as it is known before the run.
@@ -48,8 +49,17 @@ pub struct Clash {
 /// # Errors
 /// What is wrong with the schema, in words.
 pub fn validator(schema: &Json) -> Result<jsonschema::Validator, String> {
-    let options = jsonschema::options().with_draft(draft(schema));
-    options.build(schema).map_err(|error| in_words(&error))
+    // 2020-12 unless the schema names another one.
+    let draft = match Draft::Draft202012.detect(schema) {
+        Draft::Unknown => {
+            let named = schema.get("$schema").unwrap_or(&Json::Null);
+            return Err(format!(
+                "its `$schema` is {named}, which is no known draft of JSON Schema"
+            ));
+        }
+        known => known,
+    };
+    jsonschema::options().with_draft(draft).build(schema).map_err(|error| in_words(&error))
 }
 
 /// A mistake with its place in the value, such as ``at `.files[0]`: …``.
@@ -68,11 +78,6 @@ fn in_words(error: &jsonschema::ValidationError<'_>) -> String {
     };
     let at: String = place.split('/').skip(1).map(step).collect();
     format!("at `{at}`: {message}")
-}
-
-/// 2020-12 unless the schema names another one.
-fn draft(schema: &Json) -> jsonschema::Draft {
-    jsonschema::Draft::Draft202012.detect(schema)
 }
 
 /// Everything in which a value breaks a schema, in words.

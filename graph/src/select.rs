@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::job::{Job, NodeId, Origin, ScopeId, Source};
+use crate::job::{Job, NodeId, ScopeId, Source};
 use crate::manifest::nearest::nearest;
 use crate::name::{MappingKey, StepKey};
 
@@ -229,17 +229,14 @@ fn of_source(job: &Job, source: &Source, found: &mut BTreeSet<NodeId>) {
 
 /// The nodes whose elements make the frames of a scope and of those around it.
 fn of_scope(job: &Job, scope: ScopeId, found: &mut BTreeSet<NodeId>) {
-    let mut here = Some(scope);
-    while let Some(scope) = here {
-        match &job.scope(scope).origin {
-            Origin::Root => {}
-            Origin::FanOut(of) | Origin::Batch { of, .. } => {
-                found.insert(of.node);
-            }
-            Origin::Zip { parts, .. } => parts.iter().for_each(|part| of_scope(job, *part, found)),
-            Origin::Cross { of } => of_scope(job, *of, found),
+    let (mut open, mut seen) = (vec![scope], BTreeSet::new());
+    while let Some(here) = open.pop() {
+        if seen.insert(here) {
+            let scope = job.scope(here);
+            found.extend(scope.origin.yielder().map(|of| of.node));
+            open.extend(scope.origin.parts());
+            open.extend(scope.parent);
         }
-        here = job.scope(scope).parent;
     }
 }
 

@@ -6,6 +6,8 @@ mod bad;
 mod batch;
 #[path = "plan/graphs.rs"]
 mod graphs;
+#[path = "plan/hostile.rs"]
+mod hostile;
 #[path = "plan/invariants.rs"]
 mod invariants;
 #[path = "plan/job.rs"]
@@ -22,3 +24,5 @@ mod schema;
 mod scopes;
 #[path = "plan/show.rs"]
 mod show;
+#[path = "plan/torn.rs"]
+mod torn;

@@ -1,7 +1,7 @@
 //! A node that uses a graph: the graph's nodes are planned in its place, under its path.
 
-use super::Planner;
 use super::port::{Frame, Planned, Port, Wire};
+use super::{MAX_DEPTH, Planner};
 use crate::manifest::nearest::suggestion;
 use crate::manifest::{Feed, Graph, NodeEntry, Problem, ReferenceKind, Spanned, Wiring};
 
@@ -20,10 +20,16 @@ impl<'m> Planner<'m> {
         let (Some(base), false) = (base, self.recursive.contains(graph.name.value.as_str())) else {
             return Planned::default();
         };
+        self.graph_uses += 1;
+        if frame.depth >= MAX_DEPTH {
+            self.problems.push(too_deep(name));
+            return Planned::default();
+        }
         let inputs = wired.into_iter().map(|(wiring, wire)| (wiring.name.value.as_str(), wire));
         let mut inside = Frame {
             graph: Some(graph),
             prefix: format!("{}{}/", frame.prefix, entry.name.value),
+            depth: frame.depth + 1,
             base,
             inputs: inputs.collect(),
             after,
@@ -97,6 +103,13 @@ impl<'m> Planner<'m> {
         }
         Port::Static(Wire { scope: frame.base, elements: Vec::new(), ..wire })
     }
+}
+
+fn too_deep(name: &Spanned<String>) -> Problem {
+    let message = format!("more than {MAX_DEPTH} graphs stand in each other");
+    Problem::at(name.span.clone(), message)
+        .label("the innermost one")
+        .help("use ops or less deep graphs here")
 }
 
 /// A dynamic output that the graph gives out as it is, with `from`.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::port::{Frame, Planned, Port, Wire};
-use super::{ComponentInfo, Planner};
+use super::{ComponentInfo, MAX_NODES, Planner};
 use crate::definition::OpDefinition;
 use crate::job::{After, Node, NodeId, OutputRef, ScopeId, Source};
 use crate::manifest::nearest::{listed, suggestion};
 use crate::manifest::{Combine, NodeEntry, NodeTarget, Problem, Spanned, Wiring};
+use crate::name::STEP_KEYS;
 use crate::schema::Shape;
 
 /// An input of a node with what feeds it; `None` where that is broken.
@@ -27,6 +28,12 @@ impl<'m> Planner<'m> {
         let body = frame.body;
         for at in super::order::order(body, &mut self.problems) {
             let entry = &body.nodes[at];
+            if self.nodes.len() + self.graph_uses >= MAX_NODES {
+                if !std::mem::replace(&mut self.full, true) {
+                    self.problems.push(too_many_nodes(entry));
+                }
+                return;
+            }
             let planned = match &entry.target {
                 NodeTarget::Op(op) => self.op_node(frame, entry, op),
                 NodeTarget::Graph(graph) => self.graph_node(frame, entry, graph),
@@ -102,6 +109,10 @@ impl<'m> Planner<'m> {
         let reader = format!("node `{}` is", entry.name.value);
         for wire in known().filter(|wire| !wire.extends) {
             self.problems.extend(self.outside_its_map(wire, scope, &reader));
+        }
+        if self.scopes.get(scope).depth as usize > STEP_KEYS {
+            self.problems.push(too_deep(entry));
+            return None;
         }
         complete.then_some(scope)
     }
@@ -273,6 +284,19 @@ impl<'m> Planner<'m> {
         }
         inputs
     }
+}
+
+fn too_many_nodes(entry: &NodeEntry) -> Problem {
+    let message = format!("the job has more than {MAX_NODES} nodes");
+    Problem::at(entry.name.span.clone(), message)
+        .label("one too many")
+        .help("a graph counts with all of its nodes wherever it is used; clones do not count: `map` makes any number of them")
+}
+
+fn too_deep(entry: &NodeEntry) -> Problem {
+    let message = format!("node `{}` stands in more than {STEP_KEYS} maps", entry.name.value);
+    Problem::at(entry.name.span.clone(), message)
+        .help("`collect` the values of inner maps before they are mapped again")
 }
 
 fn nothing_to_combine(entry: &NodeEntry, combine: &Spanned<Combine>) -> Problem {

@@ -15,6 +15,8 @@ pub(super) struct Frame<'m> {
     pub(super) graph: Option<&'m Graph>,
     /// What stands before the names of its nodes: empty, or `clean/`.
     pub(super) prefix: String,
+    /// How many graphs it is in.
+    pub(super) depth: u32,
     /// The scope of whatever is not mapped inside.
     pub(super) base: ScopeId,
     /// What is wired to the graph's inputs; `None` where that is broken.
@@ -93,6 +95,7 @@ impl<'m> Frame<'m> {
             body,
             graph: None,
             prefix: String::new(),
+            depth: 0,
             base: ScopeId::ROOT,
             inputs: BTreeMap::new(),
             after: Vec::new(),
@@ -204,19 +207,21 @@ impl<'m> Planner<'m> {
 
     /// What a scope is mapped over, outermost first, for people.
     pub(super) fn scope_name(&self, scope: ScopeId) -> String {
-        let here = match &self.scopes.get(scope).origin {
-            Origin::Root => return "nothing".to_owned(),
+        let (mut levels, mut here) = (Vec::new(), scope);
+        while here != ScopeId::ROOT {
+            let met = self.scopes.met_in(here).into_iter();
+            levels.push(met.map(|scope| self.level_name(scope)).collect::<Vec<_>>().join(" with "));
+            here = self.scopes.parent(here);
+        }
+        levels.reverse();
+        if levels.is_empty() { "nothing".to_owned() } else { levels.join(" → ") }
+    }
+
+    fn level_name(&self, scope: ScopeId) -> String {
+        match &self.scopes.get(scope).origin {
             Origin::FanOut(output) => self.output_name(*output),
             Origin::Batch { of, .. } => format!("{} in batches", self.output_name(*of)),
-            Origin::Zip { parts, .. } => {
-                let parts: Vec<_> = parts.iter().map(|part| self.scope_name(*part)).collect();
-                return parts.join(" with ");
-            }
-            Origin::Cross { of } => self.scope_name(*of),
-        };
-        match self.scopes.parent(scope) {
-            ScopeId::ROOT => here,
-            outer => format!("{} → {here}", self.scope_name(outer)),
+            Origin::Root | Origin::Zip { .. } | Origin::Cross { .. } => String::new(),
         }
     }
 

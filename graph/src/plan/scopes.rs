@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::job::{BatchBounds, Origin, OutputRef, Scope, ScopeId};
+use crate::job::{BatchBounds, Origin, OutputRef, Scope, ScopeId, met_in, reaches};
 
 /// All scopes of a job, each once, a parent before its children.
 #[derive(Debug)]
@@ -51,16 +51,12 @@ impl Scopes {
     /// Whether values of `outer` are handed to every clone in `inner` (`semantics.md` rule 3):
     /// it is `inner`, around it, or met in it by a zip or cross.
     pub(super) fn reaches(&self, outer: ScopeId, inner: ScopeId) -> bool {
-        if outer == inner {
-            return true;
-        }
-        let scope = self.get(inner);
-        let met = match &scope.origin {
-            Origin::Zip { parts, .. } => parts.iter().any(|part| self.reaches(outer, *part)),
-            Origin::Cross { of } => self.reaches(outer, *of),
-            Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => false,
-        };
-        met || scope.parent.is_some_and(|parent| self.reaches(outer, parent))
+        reaches(&self.0, outer, inner)
+    }
+
+    /// The scopes that meet in the innermost level of a scope; itself where none do.
+    pub(super) fn met_in(&self, id: ScopeId) -> Vec<ScopeId> {
+        met_in(&self.0, id)
     }
 
     /// Whether `inner` has at least one level more than `base`, which is around it.

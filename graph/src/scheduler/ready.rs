@@ -68,7 +68,8 @@ impl Scheduler {
         let key = self.step_key(id.frame, id.node);
         let step = self.step_mut(id.frame, id.node);
         step.phase = Phase::Running;
-        step.attempt += 1;
+        // A damaged history may have counted to the end.
+        step.attempt = step.attempt.saturating_add(1);
         step.flow = yields.then(|| Box::new(Flow::new(credit)));
         let attempt = step.attempt;
         Action::Run(Dispatch { id, step: key, attempt, inputs, credit })

@@ -363,23 +363,13 @@ pub(super) fn is_retried(job: &Job, node: NodeId) -> bool {
 
 /// The outputs whose elements make the frames of a scope.
 pub(super) fn yielders(job: &Job, scope: ScopeId) -> Vec<OutputRef> {
-    match &job.scope(scope).origin {
-        Origin::Root => Vec::new(),
-        Origin::FanOut(of) | Origin::Batch { of, .. } => vec![*of],
-        Origin::Zip { parts, .. } => parts.iter().flat_map(|part| yielders(job, *part)).collect(),
-        Origin::Cross { of } => yielders(job, *of),
-    }
+    let met = crate::job::met_in(&job.scopes, scope).into_iter();
+    met.filter_map(|scope| job.scope(scope).origin.yielder()).collect()
 }
 
 /// Whether a frame of `outer` is around every frame of `inner`, or among what it is made of.
 pub(super) fn reaches(job: &Job, inner: ScopeId, outer: ScopeId) -> bool {
-    let scope = job.scope(inner);
-    let by_part = match &scope.origin {
-        Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => false,
-        Origin::Zip { parts, .. } => parts.iter().any(|part| reaches(job, *part, outer)),
-        Origin::Cross { of } => reaches(job, *of, outer),
-    };
-    inner == outer || by_part || scope.parent.is_some_and(|parent| reaches(job, parent, outer))
+    crate::job::reaches(&job.scopes, outer, inner)
 }
 
 /// The scope right inside `outer` on the way to `inner`, which is deeper.

@@ -1,7 +1,9 @@
 //! Whether two shapes have a value in common.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
+use jsonschema::Draft;
 use serde_json::Value as Json;
 
 use super::{Clash, Shape};
@@ -10,6 +12,31 @@ use super::{Clash, Shape};
 const DEPTH: u32 = 24;
 
 const ALL: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
+
+/// How many parts of schemas are compared; beyond it everything fits. A recursive schema with several
+/// branches has more ways through it than could ever be gone.
+const STEPS: usize = 100_000;
+
+/// How far a comparison may still go.
+#[derive(Clone, Copy)]
+struct Bounds<'a> {
+    depth: u32,
+    steps: &'a Cell<usize>,
+}
+
+impl Bounds<'_> {
+    /// What is left one level further inside; `None`: this is far enough.
+    fn deeper(self) -> Option<Self> {
+        let depth = self.depth.checked_sub(1)?;
+        self.spend(1).then_some(Self { depth, ..self })
+    }
+
+    fn spend(self, steps: usize) -> bool {
+        let left = self.steps.get().checked_sub(steps);
+        self.steps.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
 
 /// One side of the comparison.
 #[derive(Clone, Copy)]
@@ -34,20 +61,21 @@ impl<'a> From<&'a Shape> for Side<'a> {
 }
 
 pub(super) fn clash(given: &Shape, taken: &Json) -> Option<Clash> {
-    meet(given.into(), Side::Schema { root: taken, node: taken }, DEPTH)
+    let bounds = Bounds { depth: DEPTH, steps: &Cell::new(STEPS) };
+    meet(given.into(), Side::Schema { root: taken, node: taken }, bounds)
 }
 
-fn meet(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
-    if depth == 0 || matches!(given, Side::Any) || matches!(taken, Side::Any) {
+fn meet(given: Side<'_>, taken: Side<'_>, bounds: Bounds<'_>) -> Option<Clash> {
+    if matches!(given, Side::Any) || matches!(taken, Side::Any) {
         return None;
     }
-    let depth = depth - 1;
+    let bounds = bounds.deeper()?;
     if let Some(parts) = given.parts() {
-        let found = combine(&parts, |given| meet(given, taken, depth))?;
+        let found = combine(&parts, |given| meet(given, taken, bounds))?;
         return Some(if given.values().is_some() { differ_at(found, given, taken) } else { found });
     }
     if let Some(parts) = taken.parts() {
-        let found = combine(&parts, |taken| meet(given, taken, depth))?;
+        let found = combine(&parts, |taken| meet(given, taken, bounds))?;
         return Some(if taken.values().is_some() { differ_at(found, given, taken) } else { found });
     }
     if given.types().iter().all(|one| taken.types().iter().all(|other| !same_type(one, other))) {
@@ -56,7 +84,7 @@ fn meet(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
     if let (Side::Value(a), Side::Value(b)) = (given, taken) {
         return (a != b).then(|| differ(given, taken));
     }
-    arrays(given, taken, depth).or_else(|| objects(given, taken, depth))
+    arrays(given, taken, bounds).or_else(|| objects(given, taken, bounds))
 }
 
 /// How a side divides into simpler ones.
@@ -89,10 +117,15 @@ impl<'a> Side<'a> {
     fn parts(self) -> Option<Parts<'a>> {
         let Self::Schema { root, node } = self else { return None };
         let object = node.as_object()?;
+        let draft = Draft::Draft202012.detect(root);
         let side = |node| Self::Schema { root, node };
         let mut all = Vec::new();
         if let Some(reference) = object.get("$ref").and_then(Json::as_str) {
             all.push(resolve(root, reference).map_or(Self::Any, side));
+            if draft <= Draft::Draft7 {
+                // Nothing beside a reference counts.
+                return Some(Parts::All(all));
+            }
         }
         if let Some(members) = object.get("allOf").and_then(Json::as_array) {
             all.extend(members.iter().map(side));
@@ -105,7 +138,9 @@ impl<'a> Side<'a> {
                 return Some(Parts::Any(members.iter().map(side).collect()));
             }
         }
-        if let Some(value) = object.get("const") {
+        if let Some(value) = object.get("const")
+            && draft > Draft::Draft4
+        {
             return Some(Parts::All(vec![Self::Value(value)]));
         }
         let members = object.get("enum").and_then(Json::as_array)?;
@@ -218,7 +253,7 @@ impl<'a> Side<'a> {
     }
 }
 
-fn arrays(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
+fn arrays(given: Side<'_>, taken: Side<'_>, bounds: Bounds<'_>) -> Option<Clash> {
     if !given.is_list() || !taken.is_list() {
         return None;
     }
@@ -227,21 +262,21 @@ fn arrays(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
             let element = taken.element();
             let found = given.into_iter().enumerate();
             found
-                .filter_map(|(n, one)| Some((n, meet(one, element, depth)?)))
+                .filter_map(|(n, one)| Some((n, meet(one, element, bounds)?)))
                 .map(|(n, clash)| inside(&format!("[{n}]"), clash))
                 .next()
         }
         (None, Some(taken)) => {
             let element = given.element();
-            taken.into_iter().find_map(|one| meet(element, one, depth))
+            taken.into_iter().find_map(|one| meet(element, one, bounds))
         }
         (None, None) => {
-            meet(given.element(), taken.element(), depth).map(|clash| inside("[]", clash))
+            meet(given.element(), taken.element(), bounds).map(|clash| inside("[]", clash))
         }
     }
 }
 
-fn objects(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
+fn objects(given: Side<'_>, taken: Side<'_>, bounds: Bounds<'_>) -> Option<Clash> {
     if !given.is_object() || !taken.is_object() {
         return None;
     }
@@ -251,19 +286,22 @@ fn objects(given: Side<'_>, taken: Side<'_>, depth: u32) -> Option<Clash> {
         let required = side.keyword("required").and_then(Json::as_array);
         names.extend(required.into_iter().flatten().filter_map(Json::as_str));
     }
+    if !bounds.spend(names.len()) {
+        return None;
+    }
     names.sort_unstable();
     names.dedup();
     names
         .into_iter()
         .filter(|name| given.requires(name) || taken.requires(name))
-        .find_map(|name| property(given, taken, name, depth))
+        .find_map(|name| property(given, taken, name, bounds))
 }
 
 /// Compares a property that one side at least requires.
-fn property(given: Side<'_>, taken: Side<'_>, name: &str, depth: u32) -> Option<Clash> {
+fn property(given: Side<'_>, taken: Side<'_>, name: &str, bounds: Bounds<'_>) -> Option<Clash> {
     match (given.property(name), taken.property(name)) {
         (Some(given), Some(taken)) => {
-            meet(given, taken, depth).map(|clash| inside(&format!(".{name}"), clash))
+            meet(given, taken, bounds).map(|clash| inside(&format!(".{name}"), clash))
         }
         (None, _) => Some(Clash {
             at: String::new(),

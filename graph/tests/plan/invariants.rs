@@ -1,14 +1,7 @@
-//! What holds for every job, and for every text.
-
-use std::path::Path;
+//! What holds for every job, and for every report.
 
 use dynhost_graph::job::{Collect, Job, Node, Origin, ScopeId, Source};
-use dynhost_graph::manifest::Manifest;
-use dynhost_graph::params::GivenParams;
-use dynhost_graph::plan::plan;
-use proptest::prelude::*;
-
-use crate::ops::{components, folders};
+use dynhost_graph::manifest::ManifestError;
 
 /// Everything stands behind what it depends on, and each source is one that its reader reaches.
 pub(crate) fn check(job: &Job) {
@@ -73,63 +66,34 @@ fn check_source(job: &Job, node: &Node, at: u32, source: &Source) {
 
 /// `semantics.md` rules 3 and 4.
 fn reaches(job: &Job, outer: ScopeId, inner: ScopeId) -> bool {
-    let scope = job.scope(inner);
-    outer == inner
-        || scope.parent.is_some_and(|parent| reaches(job, outer, parent))
-        || match &scope.origin {
-            Origin::Zip { parts, .. } => parts.iter().any(|part| reaches(job, outer, *part)),
-            Origin::Cross { of } => reaches(job, outer, *of),
-            Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => false,
+    // A scope stands behind all that it is made of: one round from the inner one outwards.
+    let mut reached = vec![false; inner.index() + 1];
+    reached[inner.index()] = true;
+    for at in (0..reached.len()).rev() {
+        if !reached[at] {
+            continue;
         }
-}
-
-/// Whole manifests: those with mistakes, and good ones.
-fn texts() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad");
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let is_toml = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "toml");
-    let bad = paths.into_iter().filter(is_toml).map(|path| std::fs::read_to_string(path).unwrap());
-    let head = "[job]\nname = \"x\"\n[components]\nnumbers = \"n\"\nfiles = \"f\"\n";
-    let good = [crate::job::SIZES, crate::graphs::CLEAN, crate::graphs::ALL_KINDS];
-    bad.chain(good.map(|text| format!("{head}{text}"))).collect()
-}
-
-proptest! {
-    /// Whatever is torn out of a manifest, or doubled in it, gives a job or a report whose places
-    /// lie in the text.
-    #[test]
-    fn every_text_gives_a_job_or_a_report(
-        which in any::<prop::sample::Index>(),
-        line in any::<prop::sample::Index>(),
-        cut in any::<prop::sample::Index>(),
-        length in 0..30_usize,
-        double in any::<bool>(),
-    ) {
-        let texts = texts();
-        let text = &texts[which.index(texts.len())];
-        let mut lines: Vec<&str> = text.lines().collect();
-        let at = line.index(lines.len());
-        if double { lines.insert(at, lines[at]) } else { lines.remove(at); }
-        let mut text: Vec<char> = lines.join("\n").chars().collect();
-        let cut = cut.index(text.len());
-        text.drain(cut..(cut + length).min(text.len()));
-        let text: String = text.into_iter().collect();
-        let planned = Manifest::parse(Path::new("torn.toml"), &text)
-            .and_then(|manifest| plan(&manifest, &components(), &GivenParams::new(), &folders()));
-        match planned {
-            Ok(job) => check(&job),
-            Err(error) => {
-                prop_assert!(!error.problems().is_empty());
-                for problem in error.problems() {
-                    let spans = problem.related.iter().map(|(span, _)| span).chain(&problem.span);
-                    for span in spans {
-                        prop_assert!(text.get(span.clone()).is_some(), "{error}");
-                    }
-                }
-                prop_assert!(!error.to_string().is_empty());
-            }
+        let scope = &job.scopes[at];
+        let parts = match &scope.origin {
+            Origin::Zip { parts, .. } => parts.as_slice(),
+            Origin::Cross { of } => std::slice::from_ref(of),
+            Origin::Root | Origin::FanOut(_) | Origin::Batch { .. } => &[],
+        };
+        for next in parts.iter().chain(&scope.parent) {
+            reached[next.index()] = true;
         }
     }
+    reached.get(outer.index()).is_some_and(|reached| *reached)
+}
+
+/// A report says something, and its places lie in the text.
+pub(crate) fn check_report(text: &str, error: &ManifestError) {
+    assert!(!error.problems().is_empty());
+    for problem in error.problems() {
+        let spans = problem.related.iter().map(|(span, _)| span).chain(&problem.span);
+        for span in spans {
+            assert!(text.get(span.clone()).is_some(), "{error}");
+        }
+    }
+    assert!(!error.to_string().is_empty());
 }

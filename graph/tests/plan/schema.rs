@@ -27,6 +27,19 @@ fn what_some_value_fits_is_no_clash() {
         (json!({ "const": 2.0 }), json!({ "type": "integer" })),
         (json!({ "$ref": "https://example.com/x" }), json!({ "type": "string" })),
         (person.clone(), person),
+        // In older drafts `const` is no keyword, and nothing beside a reference counts.
+        (
+            json!({ "$schema": "http://json-schema.org/draft-04/schema#", "const": 1 }),
+            json!({ "const": 2 }),
+        ),
+        (
+            json!({
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "$ref": "#/definitions/any", "allOf": [{ "type": "string" }],
+                "definitions": { "any": {} },
+            }),
+            json!({ "type": "integer" }),
+        ),
         // A value without the property fits both.
         (
             json!({ "type": "object", "properties": { "a": { "type": "string" } } }),

@@ -16,7 +16,7 @@ pub(super) fn fingerprints(job: &Job) -> Vec<(String, String)> {
 
 /// 32 hexadecimal digits.
 fn fingerprint(job: &Job, node: &Node) -> String {
-    let mut sketch = Sketch { job, hash: blake3::Hasher::new() };
+    let mut sketch = Sketch { job, hash: blake3::Hasher::new(), met: Vec::new() };
     sketch.part(&job.components[node.component].alias);
     sketch.part(&node.op.name);
     sketch.part(&*node.config);
@@ -116,6 +116,8 @@ impl Parts {
 struct Sketch<'a> {
     job: &'a Job,
     hash: blake3::Hasher,
+    /// The scopes so far in which others meet.
+    met: Vec<ScopeId>,
 }
 
 impl Sketch<'_> {
@@ -164,8 +166,17 @@ impl Sketch<'_> {
     }
 
     /// A scope with those around it.
-    fn scope(&mut self, scope: ScopeId) {
-        let scope = self.job.scope(scope);
+    fn scope(&mut self, id: ScopeId) {
+        let scope = self.job.scope(id);
+        // Where scopes meet, the ways out of them double with each level: none is described twice.
+        if matches!(scope.origin, Origin::Zip { .. } | Origin::Cross { .. }) {
+            if let Some(at) = self.met.iter().position(|other| *other == id) {
+                self.part("again");
+                self.part((at as u64).to_le_bytes());
+                return;
+            }
+            self.met.push(id);
+        }
         match &scope.origin {
             Origin::Root => self.part("root"),
             Origin::FanOut(of) => {

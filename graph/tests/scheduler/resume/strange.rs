@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use dynhost_graph::event::Event;
-use dynhost_graph::job::{Job, OnFailure, Retry};
+use dynhost_graph::event::{Event, Failure, RunStatus};
+use dynhost_graph::job::{Job, OnFailure, Retry, ScopeId};
 
 use super::all_kinds;
+use crate::draft::{Draft, Out};
 use crate::generate::Wild;
 use crate::properties::{cases, simulation, try_all};
 use crate::random::{Random, mix};
+use crate::script::Ops;
+use crate::simulator::{Simulation, started};
 
 /// Any job can go on from the history of any other: what does not fit is ignored, and the run
 /// comes to an end.
@@ -47,6 +50,24 @@ fn other_policies_do_no_harm() {
         simulation.job = Arc::new(job);
         simulation.resume_foreign(&log);
     });
+}
+
+/// The number of an attempt may be any.
+#[test]
+fn the_last_attempt_that_can_be_counted_does_no_harm() {
+    let mut draft = Draft::new();
+    let node = draft.node("flaky", ScopeId::ROOT, [], &[Out::Required]);
+    draft.policy(node).retry = Retry { max_attempts: 3, ..Retry::default() };
+    let simulation = Simulation::new(draft.finish(), Ops::new());
+    let failed = Event::StepFailed {
+        step: "flaky".parse().unwrap(),
+        attempt: u32::MAX,
+        failure: Failure::TimedOut { after_ms: 1 },
+        retry_in_ms: Some(1),
+        took_us: 1,
+    };
+    let trace = simulation.resume_foreign(&[started(), failed]);
+    assert_eq!(trace.status, Some(RunStatus::Succeeded));
 }
 
 /// Events that are missing, twice there or in another order: no history is like that, but none
