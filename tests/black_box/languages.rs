@@ -6,6 +6,7 @@ mod conformance;
 mod javascript;
 mod python;
 mod rust;
+pub(crate) mod weather;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
