@@ -8,6 +8,7 @@ mod javascript;
 mod projects;
 mod python;
 mod rust;
+pub(crate) mod weather;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
