@@ -89,7 +89,7 @@ fn many_yielders_wait_for_one_place() {
     let ran = Job::new(
         r#"
 nodes.outer = { op = "basics/numbers", inputs.n.value = 120 }
-nodes.inner = { op = "basics/repeat", inputs.count.value = 300, inputs.number.map = "outer" }
+nodes.inner = { op = "basics/repeat", inputs.count.value = 300, inputs.number.map = "outer", limits.memory = "8MiB" }
 nodes.clone = { op = "basics/multiply_by_two", inputs.x.map = "inner", max_concurrency = 1 }
 nodes.sum = { op = "basics/sum", inputs.numbers.collect = "clone" }
 nodes.total = { op = "basics/sum", inputs.numbers.collect = "sum" }
@@ -262,7 +262,7 @@ fn more_yielders_than_instances_come_to_an_end() {
     let ran = Job::new(
         r#"
         nodes.outer = { op = "basics/numbers", inputs.n.value = 1100 }
-        nodes.inner = { op = "basics/repeat", inputs.count.value = 260, inputs.number.map = "outer" }
+        nodes.inner = { op = "basics/repeat", inputs.count.value = 260, inputs.number.map = "outer", limits.memory = "4MiB" }
         nodes.clone = { op = "basics/multiply_by_two", inputs.x.map = "inner", max_concurrency = 1 }
         "#,
     )

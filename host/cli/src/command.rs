@@ -55,8 +55,15 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Doctor(arguments) => doctor::execute(&arguments, console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::CompileComponent { arguments } => {
-            dynhost::compile_in_child(&arguments).map_err(Error::failed)?;
-            Ok(0)
+            let compiled = dynhost::compile_in_child(&arguments);
+            // The process that reads this shows it in its own way.
+            Ok(compiled.map_or_else(
+                |why| {
+                    eprintln!("{why}");
+                    1
+                },
+                |()| 0,
+            ))
         }
         Command::Man { folder } => shell::man(&folder),
     }
