@@ -1,6 +1,7 @@
 //! Ops in every language that has an SDK: each SDK's `conformance` component holds the same ops, built and tested by
 //! the script `test` of its folder, and gives the same bytes.
 
+mod bare;
 mod c;
 mod conformance;
 mod javascript;

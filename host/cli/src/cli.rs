@@ -77,6 +77,11 @@ pub(crate) enum Command {
     Graph(graph::GraphArgs),
     Build(build::BuildArgs),
     Componentize(componentize::ComponentizeArgs),
+    /// Print the interface of ops as WIT, for bindings generators
+    #[command(after_help = "\
+Examples:
+  dynhost wit > op.wit")]
+    Wit,
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\
 Examples:
