@@ -1,6 +1,7 @@
 //! Ops in every language that has an SDK: each SDK's `conformance` component holds the same ops, built and tested by
 //! the script `test` of its folder, and gives the same bytes.
 
+mod assemblyscript;
 mod bare;
 mod c;
 mod conformance;
@@ -32,7 +33,8 @@ pub(crate) struct Language {
 }
 
 /// Every language but Rust, whose components are built by cargo.
-static LANGUAGES: [Language; 3] = [
+static LANGUAGES: [Language; 4] = [
+    Language::new("assemblyscript", "assemblyscript", true),
     Language::new("c", "c", true),
     Language::new("js", "javascript", true),
     Language::new("python", "python", true),
