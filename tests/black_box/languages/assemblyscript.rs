@@ -1,4 +1,4 @@
-//! Ops in AssemblyScript: the conformance ops, what the SDK's README says, and ops that take no care.
+//! Ops in `AssemblyScript`: the conformance ops, what the SDK's README says, and ops that take no care.
 
 use std::fs;
 use std::process::Command;

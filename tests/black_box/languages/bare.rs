@@ -134,7 +134,7 @@ fn the_page_keeps_its_word() {
         }
     }
     let said = |words: &str| {
-        assert!(printed.iter().any(|text| text.contains(words)), "{words}: {printed:#?}")
+        assert!(printed.iter().any(|text| text.contains(words)), "{words}: {printed:#?}");
     };
     said("line[line_1]: <text/plain, 3 bytes>");
     said("bytes: 11");
