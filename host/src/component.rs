@@ -24,7 +24,7 @@ use crate::instance::Linked;
 use crate::wit::OP;
 
 pub use compile::{ChildCompiler, compile_in_child};
-pub use encode::{Preview1, Recipe, World, componentize};
+pub use encode::{OP_WIT, Preview1, Recipe, World, componentize};
 pub(crate) use engines::Engines;
 pub use error::ComponentError;
 

@@ -1,6 +1,8 @@
 //! Ops in every language that has an SDK: each SDK's `conformance` component holds the same ops, built and tested by
 //! the script `test` of its folder, and gives the same bytes.
 
+mod assemblyscript;
+mod bare;
 mod c;
 mod conformance;
 mod go;
@@ -33,7 +35,8 @@ pub(crate) struct Language {
 }
 
 /// Every language but Rust, whose components are built by cargo.
-static LANGUAGES: [Language; 4] = [
+static LANGUAGES: [Language; 5] = [
+    Language::new("assemblyscript", &[], true),
     Language::new("c", &["input-next", "violation-swallowed"], true),
     Language::new("go", &[], true),
     Language::new("js", &["input-next", "trap", "violation-swallowed"], true),

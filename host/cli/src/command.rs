@@ -27,9 +27,11 @@ pub(crate) mod validate;
 
 use std::path::{Path, PathBuf};
 
+use dynhost::component::OP_WIT;
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::operator::OperatorPolicy;
 use dynhost::{ChildCompiler, Host};
+use serde_json::json;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -53,6 +55,7 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Conform(arguments) => conform::execute(&arguments, console),
         Command::New(arguments) => new::execute(&arguments, console),
         Command::Doctor(arguments) => doctor::execute(&arguments, console),
+        Command::Wit => wit(console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::CompileComponent { arguments } => {
             let compiled = dynhost::compile_in_child(&arguments);
@@ -67,6 +70,16 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         }
         Command::Man { folder } => shell::man(&folder),
     }
+}
+
+/// `dynhost wit`.
+fn wit(console: Console) -> Result<u8, Error> {
+    if console.is_json() {
+        console.print_json(&json!({ "wit": OP_WIT }))?;
+    } else {
+        console.print_bytes(OP_WIT.as_bytes())?;
+    }
+    Ok(0)
 }
 
 /// A host with the user's cache of compiled code, for jobs that are not run.

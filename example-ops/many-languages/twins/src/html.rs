@@ -9,8 +9,17 @@ use serde::Deserialize;
 
 /// The width of a drawing, in its own units.
 const WIDTH: i64 = 400;
-const HEADINGS: [&str; 9] =
-    ["Station", "Days", "Missing", "Mean", "Lowest", "Highest", "In 30 days", "Months", "10 to 90 %"];
+const HEADINGS: [&str; 9] = [
+    "Station",
+    "Days",
+    "Missing",
+    "Mean",
+    "Lowest",
+    "Highest",
+    "In 30 days",
+    "Months",
+    "10 to 90 %",
+];
 
 /// What the temperatures of a station amount to.
 #[derive(Deserialize, JsonSchema)]
@@ -93,14 +102,13 @@ pub fn page(
         writeln!(out, "{}", row(summary, trends.get(key), &scale))?;
     }
     out.push_str("</table>\n");
-    out.push_str(&left_out(rejected));
+    out.push_str(&left_out(rejected)?);
     out.push_str("</html>\n");
     Ok(Blob::new("text/html", out))
 }
 
 fn row(summary: &Summary, trend: Option<&i64>, scale: &Scale) -> String {
-    let extreme =
-        |Extreme { day, degrees }: &Extreme| format!("{} ({day})", decimal(*degrees, 2));
+    let extreme = |Extreme { day, degrees }: &Extreme| format!("{} ({day})", decimal(*degrees, 2));
     let months = summary.months.iter();
     let months = months.map(|Month { month, mean }| format!("{month}: {}", decimal(*mean, 2)));
     let cells = [
@@ -129,20 +137,20 @@ fn drawing(summary: &Summary, scale: &Scale) -> String {
     )
 }
 
-fn left_out(rejected: Collected<Vec<Rejected>>) -> String {
+fn left_out(rejected: Collected<Vec<Rejected>>) -> Result<String> {
     let failed = rejected.failed_keys();
     let mut items = String::new();
     for (file, lines) in rejected.with_keys() {
         let file = escaped(&file);
         for Rejected { line, text, why } in lines {
             let (why, text) = (escaped(&why), escaped(&text));
-            items += &format!("<li>{file}, line {line}: {why}: <code>{text}</code></li>\n");
+            writeln!(items, "<li>{file}, line {line}: {why}: <code>{text}</code></li>")?;
         }
     }
     for file in failed {
-        items += &format!("<li>{}: all of it</li>\n", escaped(&file));
+        writeln!(items, "<li>{}: all of it</li>", escaped(&file))?;
     }
-    if items.is_empty() { items } else { format!("<h2>Left out</h2>\n<ul>\n{items}</ul>\n") }
+    Ok(if items.is_empty() { items } else { format!("<h2>Left out</h2>\n<ul>\n{items}</ul>\n") })
 }
 
 /// A whole number of hundredths or thousandths.

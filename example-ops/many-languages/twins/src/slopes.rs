@@ -15,7 +15,10 @@ pub struct Series {
 }
 
 /// Tells how fast a series rises: the median of the slopes between any two days.
-#[op(output(name = "trend", description = "Thousandths of a degree in 30 days; none for a single day"))]
+#[op(output(
+    name = "trend",
+    description = "Thousandths of a degree in 30 days; none for a single day"
+))]
 pub fn trend(
     /// Hundredths of a degree, day by day
     series: Series,
