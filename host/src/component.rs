@@ -22,7 +22,7 @@ use crate::engine::EngineSettings;
 use crate::instance::Linked;
 use crate::wit::OP;
 
-pub use encode::{Preview1, Recipe, World, componentize};
+pub use encode::{OP_WIT, Preview1, Recipe, World, componentize};
 pub(crate) use engines::Engines;
 pub use error::ComponentError;
 

@@ -1,6 +1,8 @@
 //! Ops in every language that has an SDK: each SDK's `conformance` component holds the same ops, built and tested by
 //! the script `test` of its folder, and gives the same bytes.
 
+mod assemblyscript;
+mod bare;
 mod c;
 mod conformance;
 mod go;
@@ -8,6 +10,7 @@ mod javascript;
 mod projects;
 mod python;
 mod rust;
+pub(crate) mod weather;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +35,8 @@ pub(crate) struct Language {
 }
 
 /// Every language but Rust, whose components are built by cargo.
-static LANGUAGES: [Language; 4] = [
+static LANGUAGES: [Language; 5] = [
+    Language::new("assemblyscript", "assemblyscript", true),
     Language::new("c", "c", true),
     Language::new("go", "go", true),
     Language::new("js", "javascript", true),

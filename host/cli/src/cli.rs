@@ -80,6 +80,11 @@ pub(crate) enum Command {
     Componentize(componentize::ComponentizeArgs),
     New(new::NewArgs),
     Doctor(doctor::DoctorArgs),
+    /// Print the interface of ops as WIT, for bindings generators
+    #[command(after_help = "\
+Examples:
+  dynhost wit > op.wit")]
+    Wit,
     /// Print a script that completes commands and flags in a shell
     #[command(after_help = "\
 Examples:

@@ -25,7 +25,9 @@ pub(crate) mod validate;
 use std::path::{Path, PathBuf};
 
 use dynhost::Host;
+use dynhost::component::OP_WIT;
 use dynhost::graph::manifest::Manifest;
+use serde_json::json;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -47,9 +49,20 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
         Command::New(arguments) => new::execute(&arguments, console),
         Command::Doctor(arguments) => doctor::execute(&arguments, console),
+        Command::Wit => wit(console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::Man { folder } => shell::man(&folder),
     }
+}
+
+/// `dynhost wit`.
+fn wit(console: Console) -> Result<u8, Error> {
+    if console.is_json() {
+        console.print_json(&json!({ "wit": OP_WIT }))?;
+    } else {
+        console.print_bytes(OP_WIT.as_bytes())?;
+    }
+    Ok(0)
 }
 
 /// A host with the user's cache of compiled code.

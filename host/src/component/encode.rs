@@ -10,8 +10,8 @@ use wit_parser::{Resolve, WorldId};
 use super::{ComponentError, hex};
 use crate::wit::OP;
 
-/// The interface of ops as text, with the world that a module gets which does not name one.
-const OP_WIT: &str = include_str!("../../../wit/op.wit");
+/// The interface of ops as WIT text, with the world that a module gets which does not name one.
+pub const OP_WIT: &str = include_str!("../../../wit/op.wit");
 /// The name of that world.
 const OP_WORLD: &str = "component";
 /// The module whose functions are WASI preview 1.
@@ -56,8 +56,8 @@ enum Kind {
     Core,
 }
 
-/// Makes a component of the core module in the file at `path`. Whether it is one of ops is left
-/// to [`Host::load`](crate::Host::load).
+/// Makes a component of the core module in the file at `path`, which may be in the text format. Whether
+/// it is one of ops is left to [`Host::load`](crate::Host::load).
 ///
 /// # Errors
 /// The file is not a core module, does not fit its world, or imports what the recipe does not
@@ -65,6 +65,12 @@ enum Kind {
 pub fn componentize(path: &Path, recipe: &Recipe) -> Result<Vec<u8>, ComponentError> {
     let bytes = std::fs::read(path)
         .map_err(|source| ComponentError::Read { path: path.to_path_buf(), source })?;
+    let bytes = match wat::Detect::from_bytes(&bytes) {
+        wat::Detect::WasmText => wat::parse_bytes(&bytes)
+            .map_err(|source| ComponentError::Text { path: path.to_path_buf(), source })?
+            .into_owned(),
+        _ => bytes,
+    };
     match kind(path, &bytes)? {
         Kind::Component => Err(ComponentError::IsComponent { path: path.to_path_buf() }),
         Kind::Core => encode(path, bytes, recipe),

@@ -37,6 +37,14 @@ pub enum ComponentError {
         /// What it looks like.
         found: String,
     },
+    /// WebAssembly text with a mistake.
+    #[error("`{}` is WebAssembly text that cannot be read", path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: wat::Error,
+    },
     /// A core module that does not say which world it implements.
     #[error("`{}` is a core module without a component-type section", path.display())]
     NoComponentType {
@@ -133,6 +141,7 @@ impl ComponentError {
             Self::Read { path, .. }
             | Self::Digest { path, .. }
             | Self::NotWasm { path, .. }
+            | Self::Text { path, .. }
             | Self::NoComponentType { path, .. }
             | Self::IsComponent { path }
             | Self::Preview1 { path, .. }

@@ -190,7 +190,7 @@ fn a_closed_pipe_is_no_bug() {
 fn every_command_has_help_with_examples() {
     let workshop = Workshop::new();
     let commands =
-        "run resume rerun validate inspect call graph build componentize explain completions";
+        "run resume rerun validate inspect call graph build componentize wit explain completions";
     let runs = ["list", "show", "events", "logs", "output", "cancel", "prune"];
     let commands = commands.split(' ').map(|command| vec![command]);
     for command in commands.chain(runs.map(|command| vec!["runs", command])) {

@@ -24,7 +24,7 @@ Examples:
   dynhost componentize op.wasm --out op.component.wasm --wasi real
   dynhost componentize op.wasm --out op.component.wasm --wit wit/ --world component")]
 pub(crate) struct ComponentizeArgs {
-    /// The core module, a .wasm file
+    /// The core module, a .wasm file, or a .wat file in the text format
     module: PathBuf,
     /// Where the component is written
     // Not `-o` as well, which is the form of what goes to stdout in every command.
