@@ -4,7 +4,6 @@
 mod advice;
 mod probe;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(crate) use self::advice::advice;
@@ -222,24 +221,6 @@ impl Tool {
         let here = |(program, _): &&(&str, &str)| program.is_empty() || in_path(program).is_some();
         self.install.iter().find(here).map_or("install it", |(_, command)| command)
     }
-
-    /// What a language needs.
-    fn of(language: Language) -> Vec<&'static Self> {
-        let compiler: &[&'static Self] = if std::env::var_os("DYNHOST_CLANG").is_some() {
-            &[&CLANG]
-        } else {
-            &[&PYTHON_TO_FETCH, &VENV, &ZIG]
-        };
-        match language {
-            Language::Rust => vec![&CARGO, &RUST_TARGET, &LINKER],
-            Language::C => [compiler, &[&CC]].concat(),
-            Language::Cpp => [compiler, &[&CXX]].concat(),
-            Language::Js | Language::Ts => vec![&NODE, &NPM],
-            Language::Python => vec![&PYTHON, &VENV],
-            Language::Go if probe(&GO).state == State::Found => vec![&GO],
-            Language::Go => vec![&PYTHON_TO_FETCH, &VENV, &GO_FETCHED],
-        }
-    }
 }
 
 impl Finding {
@@ -284,17 +265,47 @@ impl Readiness {
 /// This machine. Each tool is looked for once.
 #[derive(Debug, Default)]
 pub(crate) struct Machine {
-    found: BTreeMap<(&'static str, &'static str), Finding>,
+    found: Vec<Finding>,
 }
 
 impl Machine {
     /// What there is of what a language needs.
     pub(crate) fn readiness(&mut self, language: Language) -> Readiness {
-        let findings = Tool::of(language).into_iter().map(|tool| {
-            let found = self.found.entry((tool.name, tool.needed));
-            found.or_insert_with(|| probe(tool)).clone()
-        });
-        Readiness { findings: findings.collect() }
+        Readiness { findings: self.tools(language).into_iter().map(|t| self.find(t)).collect() }
+    }
+
+    fn find(&mut self, tool: &'static Tool) -> Finding {
+        let known = self.found.iter().find(|finding| std::ptr::eq(finding.tool, tool));
+        if let Some(finding) = known {
+            return finding.clone();
+        }
+        self.found.push(probe(tool));
+        self.found[self.found.len() - 1].clone()
+    }
+
+    fn has(&mut self, tool: &'static Tool) -> bool {
+        self.find(tool).state == State::Found
+    }
+
+    /// What a language needs here.
+    fn tools(&mut self, language: Language) -> Vec<&'static Tool> {
+        let compiler: &[&Tool] = if std::env::var_os("DYNHOST_CLANG").is_some() {
+            &[&CLANG]
+        } else {
+            &[&PYTHON_TO_FETCH, &VENV, &ZIG]
+        };
+        match language {
+            Language::Rust => vec![&CARGO, &RUST_TARGET, &LINKER],
+            Language::C => [compiler, &[&CC]].concat(),
+            Language::Cpp => [compiler, &[&CXX]].concat(),
+            Language::Js | Language::Ts => vec![&NODE, &NPM],
+            Language::Python => vec![&PYTHON, &VENV],
+            // A build fetches it only with Python.
+            Language::Go if !self.has(&GO) && self.has(&PYTHON_TO_FETCH) => {
+                vec![&PYTHON_TO_FETCH, &VENV, &GO_FETCHED]
+            }
+            Language::Go => vec![&GO],
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value as Json;
 
-use super::{Workshop, assert_snapshot, root};
+use super::{Workshop, assert_snapshot, binary, root};
 
 /// What is in a folder, by name.
 fn entries(folder: &Path) -> Vec<String> {
@@ -38,24 +39,20 @@ fn what_new_refuses() {
     assert_eq!(entries(&workshop.path().join("full")), ["mine.txt"]);
 }
 
-/// A folder that cannot be written is left as it was.
+/// Where the disk takes only small files, some are written before one fails: none is left.
 #[test]
 fn nothing_is_half_written() {
-    use std::os::unix::fs::PermissionsExt;
     let workshop = Workshop::new();
-    let folder = workshop.path().join("closed");
+    let folder = workshop.path().join("full");
     fs::create_dir(&folder).expect("a folder");
-    // A file stands where the draft of the project is to be made, whoever runs this.
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).expect("they can be set");
-    let mut command = workshop.dynhost(&["new", "op", &"a".repeat(64)]);
-    let made = command.current_dir(&folder).output().expect("the binary can be started");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("they can be set");
-    let left = entries(&folder);
-    match made.status.code() {
-        Some(1) => assert_eq!(left, Vec::<String>::new()),
-        // The superuser writes everywhere.
-        code => assert_eq!((code, left.len()), (Some(0), 1)),
-    }
+    let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" new op half";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited]).arg(binary()).current_dir(&folder);
+    let made = command.output().expect("sh can be started");
+    let words = String::from_utf8_lossy(&made.stderr);
+    assert_eq!(made.status.code(), Some(1), "{words}");
+    assert!(words.contains("`half` cannot be made in"), "{words}");
+    assert_eq!(entries(&folder), Vec::<String>::new());
 }
 
 /// An empty folder is taken, a project with the SDK of a checkout holds none of its own.

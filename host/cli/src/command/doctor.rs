@@ -76,12 +76,28 @@ fn to_text(ready: &[(Language, Readiness)]) -> String {
         Column::Left("WHERE"),
     ];
     let mut text = table(columns, &rows);
-    for (lang, found) in ready {
-        for sentence in found.missing() {
-            let _ = writeln!(text, "\n{}: {sentence}", lang.name());
-        }
+    let complaints = complaints(ready);
+    if !complaints.is_empty() {
+        text.push('\n');
+    }
+    for (sentence, languages) in complaints {
+        let _ = writeln!(text, "{}: {sentence}", languages.join(", "));
     }
     text
+}
+
+/// What is missing, each with the languages that it is missing for.
+fn complaints(ready: &[(Language, Readiness)]) -> Vec<(String, Vec<&'static str>)> {
+    let mut complaints: Vec<(String, Vec<&'static str>)> = Vec::new();
+    for (lang, found) in ready {
+        for sentence in found.missing() {
+            match complaints.iter_mut().find(|(other, _)| *other == sentence) {
+                Some((_, languages)) => languages.push(lang.name()),
+                None => complaints.push((sentence, vec![lang.name()])),
+            }
+        }
+    }
+    complaints
 }
 
 fn needed(tool: &Tool) -> String {
