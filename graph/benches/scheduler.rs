@@ -11,8 +11,8 @@ use dynhost_graph::definition::{InputDefinition, OpDefinition, OutputDefinition}
 use dynhost_graph::event::Event;
 use dynhost_graph::grant::Grants;
 use dynhost_graph::job::{
-    Collect, CollectId, Job, JobOutput, Node, NodeId, Origin, OutputRef, Policy, Scope,
-    ScopeId, Source,
+    Collect, CollectId, Job, JobOutput, Node, NodeId, Origin, OutputRef, Policy, Scope, ScopeId,
+    Source,
 };
 use dynhost_graph::name::MappingKey;
 use dynhost_graph::scheduler::{

@@ -24,6 +24,7 @@ use futures::future::BoxFuture;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Resource};
 use wasmtime::{Store, Trap};
 
+use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OpDefinitionOut, OutputOut, ValueIn};
 
 use gate::{Offer, OutputGate};
@@ -95,6 +96,8 @@ pub struct Settings {
     pub limits: StepLimits,
     /// What the op may reach.
     pub grants: Grants,
+    /// What the placeholders in its environment stand for.
+    pub secrets: Secrets,
 }
 
 /// One attempt at a step, as it is given to a guest.
@@ -250,6 +253,7 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         config: "null".into(),
         limits: StepLimits { log: 0, ..StepLimits::default() },
         grants: Grants::default(),
+        secrets: Secrets::default(),
     };
     let attempt = Arc::new(Attempt {
         step: StepKey { node: "describe".into(), keys: KeyPath::root() },

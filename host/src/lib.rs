@@ -29,6 +29,7 @@ mod host;
 mod instance;
 mod prepare;
 mod run;
+mod secret;
 pub mod store;
 mod wit;
 

@@ -116,9 +116,9 @@ impl HostPattern {
     pub fn has_name(&self, name: &str) -> bool {
         match self {
             Self::Name(own) => own == name,
-            Self::Below(own) => {
-                name.strip_suffix(own.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-            }
+            Self::Below(own) => name
+                .strip_suffix(own.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
             Self::Address(_) => false,
         }
     }
@@ -244,7 +244,8 @@ impl fmt::Display for NetworkGrant {
             Scheme::Tcp => write!(f, "connect to {to}"),
             Scheme::Udp => write!(f, "exchange datagrams with {to}"),
             Scheme::Https | Scheme::Http => {
-                let methods: Vec<&str> = self.methods.iter().map(|method| method.as_str()).collect();
+                let methods: Vec<&str> =
+                    self.methods.iter().map(|method| method.as_str()).collect();
                 let all = methods.len() == HttpMethod::ALL.len();
                 let methods = if all { "any method".to_owned() } else { methods.join(", ") };
                 write!(f, "request {to} ({methods})")

@@ -114,7 +114,8 @@ fn network(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<NetworkGrant>
     let methods = methods(&keys, scheme, problems);
     let port = given_port.or(scheme.default_port());
     if port.is_none() && keys.get("port").is_none() {
-        let message = format!("this grant has no `port`, and `{}` has no usual one", scheme.as_str());
+        let message =
+            format!("this grant has no `port`, and `{}` has no usual one", scheme.as_str());
         problems.push(Problem::at(item.span.clone(), message).help("add `port = N`"));
     }
     let span = item.span.clone();
@@ -168,8 +169,9 @@ fn methods(keys: &Keys<'_>, scheme: Scheme, problems: &mut Vec<Problem>) -> BTre
     let elements = item::array(item, problems).unwrap_or_default();
     if elements.is_empty() && matches!(item.value, DeValue::Array(_)) {
         problems.push(
-            Problem::at(item.span.clone(), "`methods` is empty, so that nothing is granted")
-                .help("name the methods, such as [\"GET\"], or leave `methods` out for all of them"),
+            Problem::at(item.span.clone(), "`methods` is empty, so that nothing is granted").help(
+                "name the methods, such as [\"GET\"], or leave `methods` out for all of them",
+            ),
         );
     }
     let method =
@@ -247,11 +249,7 @@ fn secret(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<SecretGrant> {
     Some(SecretGrant { name: name?, source: source?, hosts, plain_http, span })
 }
 
-fn source(
-    item: &Item<'_>,
-    keys: &Keys<'_>,
-    problems: &mut Vec<Problem>,
-) -> Option<SecretSource> {
+fn source(item: &Item<'_>, keys: &Keys<'_>, problems: &mut Vec<Problem>) -> Option<SecretSource> {
     match (keys.get("env"), keys.get("file")) {
         (Some(env), None) => variable(env, problems).map(SecretSource::Env),
         (None, Some(file)) => {

@@ -3,9 +3,9 @@
 use toml::de::DeValue;
 
 use super::error::Problem;
+use super::grants::grants;
 use super::item::{self, Item, Keys};
 use super::quantity::{duration, size};
-use super::grants::grants;
 use super::{Settings, Spanned};
 use crate::job::{
     Backoff, BatchBounds, Dispatch, Limits, OnFailure, Policy, Retry, RetryOn, Tolerance,

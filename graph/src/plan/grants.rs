@@ -168,10 +168,10 @@ impl Planner<'_> {
         let names: Vec<PathPart> = names.map(|name| PathPart::Name(name.to_owned())).collect();
         if names.contains(&PathPart::Name("..".to_owned())) {
             let message = format!("`{}` leads up again behind a mapping key", template.value);
-            self.problems.push(
-                Problem::at(template.span.clone(), message)
-                    .help("what stands behind a key stays inside the key's folder: take `..` away"),
-            );
+            self.problems
+                .push(Problem::at(template.span.clone(), message).help(
+                    "what stands behind a key stays inside the key's folder: take `..` away",
+                ));
             return None;
         }
         Some(names)
@@ -190,7 +190,8 @@ impl Planner<'_> {
             KeyWord::Level(level) => Some(level).filter(|level| *level < depth),
         };
         if level.is_none() {
-            let message = format!("`{}` asks for a mapping key that the node does not have", template.value);
+            let message =
+                format!("`{}` asks for a mapping key that the node does not have", template.value);
             let help = match depth {
                 0 => "only a node inside a map has mapping keys".to_owned(),
                 1 => "the node has one: `{key}`".to_owned(),

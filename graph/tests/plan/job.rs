@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use dynhost_graph::grant::Access;
-use dynhost_graph::job::{
-    Backoff, Dispatch, NodeId, OnFailure, PoolId, RetryOn, Tolerance,
-};
+use dynhost_graph::job::{Backoff, Dispatch, NodeId, OnFailure, PoolId, RetryOn, Tolerance};
 
 use crate::ops::{planned, try_plan};
 use crate::show::lines;

@@ -51,7 +51,8 @@ fn the_examples_of_the_reference_are_manifests() {
 #[test]
 fn good_manifests_fit_the_schema() {
     let schema = schema();
-    let texts = [crate::job::SIZES, crate::graphs::CLEAN, crate::graphs::ALL_KINDS, crate::job::GRANTS];
+    let texts =
+        [crate::job::SIZES, crate::graphs::CLEAN, crate::graphs::ALL_KINDS, crate::job::GRANTS];
     for text in texts {
         let head = "[job]\nname = \"test\"\n";
         let nodes = if text.contains("\n[nodes.") { "" } else { "[nodes.a]\nop = \"solo\"\n" };

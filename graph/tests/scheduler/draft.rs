@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dynhost_graph::definition::{InputDefinition, OpDefinition, OutputDefinition};
 use dynhost_graph::grant::Grants;
 use dynhost_graph::job::{
-    After, BatchBounds, Collect, CollectId, Job, JobOutput, Node, NodeId, Origin,
-    OutputRef, Policy, Pool, PoolId, Scope, ScopeId, Source,
+    After, BatchBounds, Collect, CollectId, Job, JobOutput, Node, NodeId, Origin, OutputRef,
+    Policy, Pool, PoolId, Scope, ScopeId, Source,
 };
 use dynhost_graph::value::Value;
 

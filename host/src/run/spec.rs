@@ -20,7 +20,7 @@ pub(super) fn specs(
 ) -> Vec<Arc<StepSpec>> {
     let job = &prepared.job;
     let spec = |((id, node), rank)| {
-        let settings = settings(host, run, node);
+        let settings = settings(host, run, prepared, node);
         Arc::new(StepSpec {
             component: prepared.components[node.component].clone(),
             settings: Arc::new(settings),
@@ -33,7 +33,7 @@ pub(super) fn specs(
 }
 
 /// Joins what a node says with the defaults of the host.
-fn settings(host: &Host, run: &Arc<str>, node: &Node) -> Settings {
+fn settings(host: &Host, run: &Arc<str>, prepared: &PreparedJob, node: &Node) -> Settings {
     let defaults = host.limits();
     let limits = &node.policy.limits;
     Settings {
@@ -48,5 +48,6 @@ fn settings(host: &Host, run: &Arc<str>, node: &Node) -> Settings {
             ..defaults.clone()
         },
         grants: node.grants.clone(),
+        secrets: prepared.secrets.of(&node.grants),
     }
 }

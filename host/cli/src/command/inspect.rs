@@ -47,8 +47,14 @@ const MEANINGS: [(&str, &str); 14] = [
     ("wasi:cli/stdout", "what it prints goes to the step's log"),
     ("wasi:cli/stderr", "what it prints goes to the step's log"),
     ("wasi:cli/terminal-", "a terminal: there is none"),
-    ("wasi:clocks/", "time: a virtual clock, the same in each run, unless `grants.clock` says otherwise"),
-    ("wasi:random/", "randomness: it follows from the step's inputs, unless `grants.random` says otherwise"),
+    (
+        "wasi:clocks/",
+        "time: a virtual clock, the same in each run, unless `grants.clock` says otherwise",
+    ),
+    (
+        "wasi:random/",
+        "randomness: it follows from the step's inputs, unless `grants.random` says otherwise",
+    ),
     ("wasi:io/", "streams and waiting: no authority of their own"),
     ("", "unknown"),
 ];

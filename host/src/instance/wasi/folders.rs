@@ -46,9 +46,7 @@ pub(super) fn preopen(
         || grant.host.clone(),
         |folder| PathBuf::from(format!("{OPEN_FILES}/{}", folder.as_raw_fd())),
     );
-    builder
-        .preopened_dir(path, &grant.guest, perms)
-        .map_err(|error| failed(&error.to_string()))?;
+    builder.preopened_dir(path, &grant.guest, perms).map_err(|error| failed(&error.to_string()))?;
     Ok(())
 }
 

@@ -169,11 +169,7 @@ fn differences(earlier: &CacheKey, now: &CacheKey) -> Vec<Difference> {
     compare("component".to_owned(), digits(&earlier.component), digits(&now.component));
     compare("op".to_owned(), some(&earlier.op), some(&now.op));
     compare("interface".to_owned(), some(&earlier.interface), some(&now.interface));
-    compare(
-        "config or grants".to_owned(),
-        Some(hex(&earlier.config)),
-        Some(hex(&now.config)),
-    );
+    compare("config or grants".to_owned(), Some(hex(&earlier.config)), Some(hex(&now.config)));
     let input = |key: &CacheKey, name: &str| {
         key.inputs.iter().find(|(other, _)| other == name).map(|(_, digest)| hex(digest))
     };
