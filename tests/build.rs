@@ -22,6 +22,7 @@ fn main() {
         ("crooked", "wasm32-unknown-unknown"),
         ("odd", "wasm32-unknown-unknown"),
         ("machine", "wasm32-wasip2"),
+        ("network", "wasm32-wasip2"),
         ("scripted", "wasm32-wasip2"),
     ] {
         let mut build = Command::new(env!("CARGO"));
@@ -34,9 +35,16 @@ fn main() {
     println!("cargo::rustc-env=EXAMPLE_OPS={}", target.display());
     println!("cargo::rustc-env=GUESTS={}", guests.join("target").display());
     println!("cargo::rerun-if-changed=build.rs");
-    for input in
-        ["Cargo.toml", "Cargo.lock", "conformance", "crooked", "machine", "odd", "scripted"]
-    {
+    for input in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "conformance",
+        "crooked",
+        "machine",
+        "network",
+        "odd",
+        "scripted",
+    ] {
         println!("cargo::rerun-if-changed={}", guests.join(input).display());
     }
     for input in ["build", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {

@@ -29,8 +29,16 @@ pub(crate) use engines::Engines;
 pub use error::ComponentError;
 
 /// The packages whose interfaces the host offers, and the WASI interfaces among them.
-const WASI_PACKAGES: [&str; 6] =
-    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const WASI_PACKAGES: &[&str] = &[
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    #[cfg(feature = "wasi-http")]
+    "wasi:http/",
+    "wasi:io/",
+    "wasi:random/",
+    "wasi:sockets/",
+];
 const OP_PACKAGE: &str = "dynhost:op/";
 
 /// A component of ops, ready to be instantiated. A clone shares everything.

@@ -26,6 +26,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, Trap};
 
+use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OpDefinitionOut, OutputOut, ValueIn};
 
 use gate::{Offer, OutputGate};
@@ -97,6 +98,8 @@ pub struct Settings {
     pub limits: Vec<StepLimits>,
     /// What the op may reach.
     pub grants: Grants,
+    /// What the placeholders in its environment stand for.
+    pub secrets: Secrets,
 }
 
 impl Settings {
@@ -279,6 +282,7 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         config: "null".into(),
         limits: vec![StepLimits { log: 0, ..StepLimits::default() }],
         grants: Grants::default(),
+        secrets: Secrets::default(),
     };
     let attempt = Arc::new(Attempt {
         step: StepKey { node: "describe".into(), keys: KeyPath::root() },

@@ -32,6 +32,7 @@ pub mod lock;
 mod machine;
 mod prepare;
 mod run;
+mod secret;
 pub mod store;
 mod wit;
 

@@ -15,7 +15,9 @@ use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
 use crate::component::{Component, ComponentError};
 use crate::host::Host;
+use crate::secret::SecretValues;
 use grants::look_up;
+pub(crate) use grants::variable;
 
 /// A job with its components, ready to be run any number of times.
 #[derive(Debug, Clone)]
@@ -25,6 +27,7 @@ pub struct PreparedJob {
     pub(crate) components: Vec<Component>,
     /// What the job was planned from, where that is a manifest.
     pub(crate) manifest: Option<Arc<ManifestRecord>>,
+    pub(crate) secrets: SecretValues,
 }
 
 impl PreparedJob {
@@ -39,10 +42,10 @@ impl PreparedJob {
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
         }
-        look_up(&mut job).map_err(|problems| {
+        let secrets = look_up(&mut job).map_err(|problems| {
             PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
         })?;
-        Ok(Self { job: Arc::new(job), components, manifest: None })
+        Ok(Self { job: Arc::new(job), components, manifest: None, secrets })
     }
 
     /// The job.
@@ -128,7 +131,7 @@ impl Host {
         let components = self.load_components(manifest)?;
         let folders = folders(manifest, working);
         let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
-        look_up(&mut job).map_err(|problems| manifest.error(problems))?;
+        let secrets = look_up(&mut job).map_err(|problems| manifest.error(problems))?;
         self.check_admission(manifest, &job)?;
         let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
         let record = ManifestRecord {
@@ -137,7 +140,7 @@ impl Host {
             working: folders.working,
         };
         let manifest = Some(Arc::new(record));
-        Ok(PreparedJob { job: Arc::new(job), components: in_order, manifest })
+        Ok(PreparedJob { job: Arc::new(job), components: in_order, manifest, secrets })
     }
 
     /// Checks a manifest as [`Host::prepare`] does, but asks no value of params without a

@@ -80,7 +80,7 @@ impl Workshop {
             ),
             (
                 "imports",
-                wat("(component (import \"wasi:http/types@0.2.0\" (instance)) (instance $i)
+                wat("(component (import \"wasi:keyvalue/store@0.2.0\" (instance)) (instance $i)
                      (export \"dynhost:op/op@0.1.0\" (instance $i)))"),
             ),
             ("truncated", fs::read(component("files")).expect("it was built")[..10_000].to_vec()),

@@ -115,7 +115,7 @@ fn a_component_for_another_world_is_refused() {
 fn unknown_imports_are_refused() {
     let (error, words, _) = refused(&wat(r#"
         (component
-            (import "wasi:http/types@0.2.0" (instance))
+            (import "wasi:keyvalue/store@0.2.0" (instance))
             (import "acme:gpu/device" (instance))
             (import "wasi:io/poll@0.2.0" (instance))
             (instance $i)
@@ -123,7 +123,7 @@ fn unknown_imports_are_refused() {
     "#));
     assert_eq!(
         words,
-        "component `FILE` imports `wasi:http/types@0.2.0`, `acme:gpu/device`, which this host does not have"
+        "component `FILE` imports `wasi:keyvalue/store@0.2.0`, `acme:gpu/device`, which this host does not have"
     );
     assert!(error.help().is_some_and(|help| help.contains("`wasi:filesystem/*`")));
 }

@@ -5,6 +5,7 @@ mod code_cache;
 mod command;
 mod contract;
 mod failing;
+mod grants;
 mod graph;
 mod greedy;
 mod hosts;

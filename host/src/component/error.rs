@@ -204,7 +204,7 @@ impl ComponentError {
             )),
             Self::UnknownImports { .. } => Some(format!(
                 "offered are `{OP_PACKAGE}*` and WASI 0.2: {}",
-                quoted(&WASI_PACKAGES.map(|package| format!("{package}*")))
+                quoted(&WASI_PACKAGES.iter().map(|package| format!("{package}*")).collect::<Vec<_>>())
             )),
             _ => None,
         }

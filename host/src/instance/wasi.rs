@@ -1,11 +1,18 @@
 //! WASI for guests whose toolchain imports it. What is not granted is virtual and deterministic
 //! (op-interface, principle 1): clocks start at a fixed time and advance by calls, sleeps return
 //! at once, randomness is a sequence seeded from the step's inputs, the file system, environment and
-//! arguments are empty, sockets are refused, and what is printed goes to the step's log.
+//! arguments are empty, sockets and requests are refused, and what is printed goes to the step's log.
 
+mod address;
 mod clock;
 mod folders;
+#[cfg(feature = "wasi-http")]
+mod http;
+mod network;
 mod printed;
+mod sockets;
+
+use std::sync::Arc;
 
 use dynhost_graph::event::Level;
 use dynhost_graph::grant::{Clock, Grants, Random};
@@ -18,6 +25,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{Asked, Attempt, State};
 use clock::VirtualClock;
+use network::Network;
 use printed::Printed;
 
 /// The WASI side of one attempt.
@@ -27,6 +35,9 @@ pub(super) struct Wasi {
     /// `None`: time is real.
     clock: Option<VirtualClock>,
     printed: [Printed; 2],
+    network: Arc<Network>,
+    #[cfg(feature = "wasi-http")]
+    http: http::Http,
 }
 
 impl Wasi {
@@ -34,21 +45,21 @@ impl Wasi {
     ///
     /// # Errors
     /// In words: a granted folder cannot be opened.
-    pub(super) fn new(attempt: &Attempt) -> Result<Self, String> {
+    pub(super) fn new(attempt: &Arc<Attempt>) -> Result<Self, String> {
         let grants = &attempt.settings.grants;
         let printed = [Printed::default(), Printed::default()];
         let mut builder = WasiCtxBuilder::new();
-        builder
-            .stdout(printed[0].clone())
-            .stderr(printed[1].clone())
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false);
+        builder.stdout(printed[0].clone()).stderr(printed[1].clone());
+        let network = Arc::new(Network::new(attempt, printed[1].clone()));
+        sockets::allow(&mut builder, &network);
         let clock = clock(&mut builder, grants);
         random(&mut builder, attempt);
         for variable in &grants.env {
             // One that is not there is found before the run.
             builder.env(&variable.name, variable.value.as_deref().unwrap_or_default());
+        }
+        for (name, placeholder) in attempt.settings.secrets.placeholders() {
+            builder.env(name, placeholder);
         }
         if grants.use_keys() {
             attempt.asked.note(Asked::STEP);
@@ -58,7 +69,15 @@ impl Wasi {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(attempt.limits().resources).unwrap_or(usize::MAX));
-        Ok(Self { ctx: builder.build(), table, clock, printed })
+        Ok(Self {
+            ctx: builder.build(),
+            table,
+            clock,
+            printed,
+            #[cfg(feature = "wasi-http")]
+            http: http::Http::new(&network),
+            network,
+        })
     }
 
     /// Passes what was printed without a line's end to the log.
@@ -142,6 +161,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
     clock::link(linker)?;
+    sockets::link(linker)?;
     linker.allow_shadowing(false);
+    #[cfg(feature = "wasi-http")]
+    http::link(linker)?;
     Ok(())
 }

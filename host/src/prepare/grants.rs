@@ -7,15 +7,23 @@ use dynhost_graph::grant::{EnvGrant, FolderGrant};
 use dynhost_graph::job::Job;
 use dynhost_graph::manifest::Problem;
 
-/// Puts the values of the host's environment into the grants, and checks that everything
-/// else that is granted is there.
-pub(super) fn look_up(job: &mut Job) -> Result<(), Vec<Problem>> {
+use crate::secret::SecretValues;
+
+/// Puts the values of the host's environment into the grants, loads the secrets, and checks that
+/// everything else that is granted is there.
+pub(super) fn look_up(job: &mut Job) -> Result<SecretValues, Vec<Problem>> {
     let mut problems = Vec::new();
+    let mut secrets = SecretValues::default();
     for node in &mut job.nodes {
         problems.extend(node.grants.fs.iter().filter_map(missing_folder));
         problems.extend(node.grants.env.iter_mut().filter_map(|variable| fill(variable).err()));
+        problems.extend(node.grants.secrets.iter().filter_map(|secret| {
+            let why = secrets.load(&secret.source).err()?;
+            let message = format!("the secret `{}` cannot be had: {why}", secret.name);
+            Some(Problem::at(secret.span.clone(), message))
+        }));
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    if problems.is_empty() { Ok(secrets) } else { Err(problems) }
 }
 
 /// A folder that is granted and does not exist is a mistake of the manifest, not of a step.
@@ -33,21 +41,21 @@ fn missing_folder(folder: &FolderGrant) -> Option<Problem> {
     ))
 }
 
-fn fill(variable: &mut EnvGrant) -> Result<(), Problem> {
-    if variable.value.is_none() {
-        let value = value_of(&variable.name).map_err(|why| {
-            Problem::at(variable.span.clone(), why).help(format!(
+fn fill(grant: &mut EnvGrant) -> Result<(), Problem> {
+    if grant.value.is_none() {
+        let value = variable(&grant.name).map_err(|why| {
+            Problem::at(grant.span.clone(), why).help(format!(
                 "set it, or give the value here: `{{ name = \"{}\", value = \"…\" }}`",
-                variable.name
+                grant.name
             ))
         })?;
-        variable.value = Some(value);
+        grant.value = Some(value);
     }
     Ok(())
 }
 
 /// The value of a variable of the host.
-fn value_of(name: &str) -> Result<String, String> {
+pub(crate) fn variable(name: &str) -> Result<String, String> {
     env::var(name).map_err(|error| match error {
         VarError::NotPresent => format!("the host has no environment variable `{name}`"),
         VarError::NotUnicode(_) => {

@@ -23,7 +23,7 @@ pub(super) fn specs(
     let job = &prepared.job;
     let mut yielding = 0..;
     let spec = |((id, node), rank)| {
-        let settings = settings(host, run, node);
+        let settings = settings(host, run, prepared, node);
         let level = if yields(node) { yielding.next() } else { None };
         Arc::new(StepSpec {
             component: prepared.components[node.component].clone(),
@@ -37,7 +37,7 @@ pub(super) fn specs(
 }
 
 /// Joins what a node says with the defaults of the host.
-fn settings(host: &Host, run: &Arc<str>, node: &Node) -> Settings {
+fn settings(host: &Host, run: &Arc<str>, prepared: &PreparedJob, node: &Node) -> Settings {
     let policy = &node.policy;
     let timeouts = policy.timeout.as_ref().map_or(1, Bound::attempts);
     let attempts = u32::try_from(policy.limits.attempts().max(timeouts)).unwrap_or(u32::MAX);
@@ -47,6 +47,7 @@ fn settings(host: &Host, run: &Arc<str>, node: &Node) -> Settings {
         config: Arc::clone(&node.config),
         limits: (1..=attempts).map(|attempt| limits(host, policy, attempt)).collect(),
         grants: node.grants.clone(),
+        secrets: prepared.secrets.of(&node.grants),
     }
 }
 

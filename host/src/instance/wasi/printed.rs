@@ -46,6 +46,13 @@ impl Printed {
         }
     }
 
+    /// Takes a whole line, apart from what the guest is about to print.
+    pub(super) fn take_line(&self, line: &str) {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.bytes += line.len() + LINE_COST;
+        buffer.lines.push(line.to_owned());
+    }
+
     pub(super) fn take_lines(&self, all: bool) -> Vec<String> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = std::mem::take(&mut buffer.lines);

@@ -1,8 +1,10 @@
 //! Ops that look at the machine that they run on, as far as they are let.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
@@ -43,21 +45,34 @@ enum Deed {
     Remove,
     Rename,
     Link,
+    Symlink,
     Folder,
 }
 
-/// A deed and the path that it is done to.
+/// A deed and the path that it is done to; `target` is what a symbolic link says.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(crate = "dynhost_sdk::serde")]
 #[schemars(crate = "dynhost_sdk::schemars")]
 struct Order {
     deed: Deed,
     path: String,
+    #[serde(default)]
+    target: String,
+    /// Turns of a loop, in thousands, before the deed.
+    #[serde(default)]
+    thousands: u64,
 }
 
-/// Does one thing to one file, and gives what it read, or fails with the kind of the error.
+fn work(thousands: u64) {
+    black_box((0..thousands * 1000).fold(0_u64, |count, _| black_box(count) + 1));
+}
+
+/// Does one thing to one file, and gives what it read, or fails with the kind of the error. The
+/// element is only there to be mapped.
 #[op]
-fn touch(#[config] order: Order) -> Result<String> {
+fn touch(element: Option<Json>, #[config] order: Order) -> Result<String> {
+    drop(element);
+    work(order.thousands);
     let path = &order.path;
     let beside = format!("{path}.new");
     let done = match order.deed {
@@ -66,9 +81,44 @@ fn touch(#[config] order: Order) -> Result<String> {
         Deed::Remove => fs::remove_file(path).map(|()| String::new()),
         Deed::Rename => fs::rename(path, beside).map(|()| String::new()),
         Deed::Link => fs::hard_link(path, beside).map(|()| String::new()),
+        Deed::Symlink => symbolic_link(&order.target, path).map(|()| String::new()),
         Deed::Folder => fs::create_dir(path).map(|()| String::new()),
     };
     done.map_err(|error| Failure::permanent(format!("{:?}", error.kind())))
 }
 
-export_ops!(look, touch);
+#[expect(deprecated, reason = "the function for this target alone is not stable")]
+fn symbolic_link(target: &str, path: &str) -> std::io::Result<()> {
+    fs::soft_link(target, path)
+}
+
+/// The whole environment.
+#[op]
+fn variables() -> BTreeMap<String, String> {
+    std::env::vars().collect()
+}
+
+/// How long a sleep of 30 ms takes, in milliseconds by the guest's own clock, and the time since 1970
+/// in seconds.
+#[op]
+fn sleep_a_little() -> Json {
+    let start = Instant::now();
+    sleep(Duration::from_millis(30));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|at| at.as_secs());
+    json!({ "slept_ms": start.elapsed().as_millis(), "now": now.unwrap_or(0) })
+}
+
+/// Yields the same element for each key.
+#[op(output(dynamic))]
+fn keys(keys: Vec<String>, out: &mut Emitter<u32>) -> Result<()> {
+    keys.into_iter().try_for_each(|key| out.emit(key, 1))
+}
+
+/// Takes its time.
+#[op]
+fn toil(thousands: u64) -> u64 {
+    work(thousands);
+    thousands
+}
+
+export_ops!(look, touch, variables, sleep_a_little, keys, toil);
