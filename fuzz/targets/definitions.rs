@@ -55,15 +55,15 @@ fn compare(given: &Json, taken: &Json, value: &Json) {
     let fits = |schema| mistakes(schema, value).is_ok_and(|mistakes| mistakes.is_empty());
     let shape = Shape::Schema(Arc::new(given.clone()));
     let found = clash(&shape, taken);
-    let (gives, takes) = (fits(given), fits(taken));
-    if gives && takes && is_useful(value) {
+    let fits_both = fits(given) && fits(taken);
+    if fits_both && is_useful(value) {
         assert_eq!(found, None, "{given} and {taken} have {value} in common");
     }
     let list = Shape::ListOf(Arc::new(shape));
     if let Some(clash) = clash(&list, taken) {
         assert!(!clash.to_string().is_empty());
     }
-    if takes {
+    if fits(taken) {
         let exact = Shape::Value(Arc::new(value.clone()));
         assert_eq!(clash(&exact, taken), None, "{value} is what {taken} takes");
     }
@@ -118,7 +118,7 @@ const FEEDS: [&str; 7] = [
 /// Plans a job in which one op feeds the other, and the value is given from outside.
 fn job(guest: &Guest<'_>, ops: Vec<OpDefinition>) {
     let input = ops[1].inputs[0].name.clone();
-    let (gives, takes) = (ops[0].name.clone(), ops[1].name.clone());
+    let (yielder, reader) = (ops[0].name.clone(), ops[1].name.clone());
     let digest = String::new();
     let ops = ops.into_iter().map(Arc::new).collect();
     let info = ComponentInfo { digest, ops, imports: Vec::new() };
@@ -130,7 +130,7 @@ fn job(guest: &Guest<'_>, ops: Vec<OpDefinition>) {
     let feed = FEEDS[usize::from(guest.feed) % FEEDS.len()];
     let text = format!(
         "[job]\nname = \"n\"\n[components]\nc = \"c.wasm\"\n[params.p]\n[nodes.a]\n\
-         op = \"c/{gives}\"\n[nodes.b]\nop = \"c/{takes}\"\ninputs.{input} = {feed}\n"
+         op = \"c/{yielder}\"\n[nodes.b]\nop = \"c/{reader}\"\ninputs.{input} = {feed}\n"
     );
     let manifest = Manifest::parse(Path::new("job.toml"), &text).expect("a good manifest");
     if let Err(error) = check(&manifest, &components, &GivenParams::new(), &folders) {

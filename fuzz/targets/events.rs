@@ -2,7 +2,11 @@
 //! moved or altered. Each is taken in by the scheduler, and the run goes on from it to its end.
 
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "shared with the tests of the scheduler, which use more of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the scheduler, which use more of it"
+)]
 
 #[path = "../../graph/tests/scheduler"]
 mod scheduler {
@@ -32,7 +36,7 @@ use crate::simulator::{Simulation, bounds};
 
 /// A job of random nodes.
 #[derive(Debug, Arbitrary)]
-struct Seed {
+struct JobSeed {
     seed: u16,
     nodes: u8,
     fails: bool,
@@ -63,9 +67,9 @@ enum Damage {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Unstructured::new(data);
-    let Ok((of, seed)) = <(u8, Seed)>::arbitrary(&mut input) else { return };
+    let Ok((of, seed)) = <(u8, JobSeed)>::arbitrary(&mut input) else { return };
     let simulation = seed.simulation();
-    if of % 2 == 0 {
+    if of.is_multiple_of(2) {
         simulation.resume_foreign(&events(input.take_rest()));
     } else {
         let (_, mut log) = simulation.run_recorded();
@@ -80,7 +84,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-impl Seed {
+impl JobSeed {
     fn simulation(&self) -> Simulation {
         let wild = Wild {
             seed: u64::from(self.seed),
@@ -156,7 +160,7 @@ impl Damage {
                 }
             }
             Self::Attempt(one, to) => {
-                let to = if to % 2 == 0 { to / 2 % 4 } else { u32::MAX - to / 2 % 4 };
+                let to = if to.is_multiple_of(2) { to / 2 % 4 } else { u32::MAX - to / 2 % 4 };
                 alter_attempt(&mut log[at(*one)], to);
             }
             Self::Output(one, to) => alter_output(&mut log[at(*one)], *to),
@@ -211,7 +215,7 @@ fn alter_output(event: &mut Event, to: u8) {
             *output = name;
             *of = key(to / 4);
         }
-        Event::StepSucceeded { outputs, .. } if to % 3 == 0 => outputs.clear(),
+        Event::StepSucceeded { outputs, .. } if to.is_multiple_of(3) => outputs.clear(),
         Event::StepSucceeded { outputs, .. } => outputs.push((name, Value::json_text("[7]"))),
         _ => {}
     }

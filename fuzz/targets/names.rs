@@ -46,7 +46,8 @@ fn step_keys(names: &Names<'_>) {
     assert!(step.begins_with(&keys[..keys.len() / 2]));
     let text = step.to_string();
     if !node_is_path {
-        assert!(text.parse::<StepKey>().is_err(), "{text:?}");
+        // What stands in brackets would be read as keys.
+        assert!(names.node.contains('[') || text.parse::<StepKey>().is_err(), "{text:?}");
         return;
     }
     assert_eq!(text.parse::<StepKey>().as_ref(), Ok(&step));
@@ -69,7 +70,8 @@ fn round_trip<T: FromStr + ToString>(text: &str) -> Option<T> {
 }
 
 fn selectors(names: &Names<'_>) {
-    let parsed: Vec<Selector> = names.selectors.iter().filter_map(|text| text.parse().ok()).collect();
+    let parsed: Vec<Selector> =
+        names.selectors.iter().filter_map(|text| text.parse().ok()).collect();
     for selector in &parsed {
         let again: Selector = selector.to_string().parse().expect("what was read is read again");
         assert_eq!(&again, selector);
@@ -78,9 +80,9 @@ fn selectors(names: &Names<'_>) {
     for selector in &parsed {
         match Selection::new(std::slice::from_ref(selector), &JOB, &known) {
             Ok(selection) => {
-                let named = known.iter().filter(|step| selector.names(step));
-                assert!(named.clone().next().is_some(), "{selector} selects nothing");
-                named.for_each(|step| assert!(selection.selects(step), "{selector}: {step}"));
+                let meant = known.iter().filter(|step| selector.names(step));
+                assert!(meant.clone().next().is_some(), "{selector} selects nothing");
+                meant.for_each(|step| assert!(selection.selects(step), "{selector}: {step}"));
             }
             Err(error) => assert!(!error.to_string().is_empty() && !error.help().is_empty()),
         }
@@ -91,7 +93,11 @@ fn selectors(names: &Names<'_>) {
     {
         for key in names.keys.iter().filter_map(|key| MappingKey::new(key).ok()) {
             let step = StepKey { node: "size".into(), keys: KeyPath::root().join(key.clone()) };
-            assert_eq!(selector.names(&step), is_like(pattern, key.as_str()), "{pattern:?} {key:?}");
+            assert_eq!(
+                selector.names(&step),
+                is_like(pattern, key.as_str()),
+                "{pattern:?} {key:?}"
+            );
         }
     }
 }
@@ -179,12 +185,12 @@ fn folders(names: &Names<'_>) {
     let given = [("p".to_owned(), Given::Json(names.param.into()))].into();
     let Ok(job) = plan(&manifest, &components(), &given, &roots()) else { return };
     for folder in job.nodes.iter().flat_map(|node| &node.grants.fs) {
-        assert!(folder.host.is_absolute(), "{:?}", folder.host);
+        assert!(folder.host.is_absolute(), "{}", folder.host.display());
         let written = names.folder.replace("{params.p}", names.param);
         let climbs = Path::new(&written).components().any(|part| part == Component::ParentDir);
         if !climbs && !Path::new(&written).is_absolute() {
             let within = ["/jobs", "/home/work"].iter().any(|root| folder.host.starts_with(root));
-            assert!(within, "{written:?} became {:?}", folder.host);
+            assert!(within, "{written:?} became {}", folder.host.display());
         }
     }
 }

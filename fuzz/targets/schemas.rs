@@ -81,14 +81,29 @@ fn schema(u: &mut Unstructured<'_>, depth: u8) -> Result<Json> {
 
 fn keyword(u: &mut Unstructured<'_>, depth: u8) -> Result<(&'static str, Json)> {
     const OF_SCHEMA: [&str; 11] = [
-        "items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
-        "unevaluatedProperties", "unevaluatedItems", "contentSchema",
+        "items",
+        "additionalProperties",
+        "not",
+        "if",
+        "then",
+        "else",
+        "contains",
+        "propertyNames",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "contentSchema",
     ];
     const OF_LIST: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
     const OF_OBJECT: [&str; 5] =
         ["properties", "properties", "$defs", "dependentSchemas", "patternProperties"];
     const OF_NUMBER: [&str; 8] = [
-        "minimum", "maximum", "multipleOf", "minItems", "maxItems", "maxLength", "minProperties",
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "maxLength",
+        "minProperties",
         "exclusiveMinimum",
     ];
     Ok(match u.int_in_range(0..=10)? {
@@ -112,8 +127,16 @@ fn one_or_some_types(u: &mut Unstructured<'_>) -> Result<Json> {
 
 fn reference(u: &mut Unstructured<'_>) -> Result<(&'static str, Json)> {
     const TARGETS: [&str; 10] = [
-        "#", "#/$defs/a", "#/$defs/b", "#/properties/a", "#/items", "#/anyOf/0", "#a", "other",
-        "#/$defs/a~1b", "https://json-schema.org/draft/2020-12/schema",
+        "#",
+        "#/$defs/a",
+        "#/$defs/b",
+        "#/properties/a",
+        "#/items",
+        "#/anyOf/0",
+        "#a",
+        "other",
+        "#/$defs/a~1b",
+        "https://json-schema.org/draft/2020-12/schema",
     ];
     Ok((u.choose(&["$ref", "$ref", "$ref", "$dynamicRef"])?, (*u.choose(&TARGETS)?).into()))
 }

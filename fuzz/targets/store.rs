@@ -106,16 +106,24 @@ fn write(connection: &mut Connection, rows: &Rows<'_>) -> rusqlite::Result<()> {
     all.execute(
         "INSERT INTO runs VALUES (1, ?1, 'job', ?2, ?3, ?4, 1, ?5, ?6, 0, 0, 0, 0, 1, 1, 1, 1)",
         params![
-            RUN, status.or(Sql::Null), started.or(Sql::Integer(1)), ended.or(Sql::Null),
-            events.or(Sql::Integer(known)), succeeded.or(Sql::Integer(1)),
+            RUN,
+            status.or(Sql::Null),
+            started.or(Sql::Integer(1)),
+            ended.or(Sql::Null),
+            events.or(Sql::Integer(known)),
+            succeeded.or(Sql::Integer(1)),
         ],
     )?;
     let [version, given, components, settings, parent, steps] = &rows.inputs;
     all.execute(
         "INSERT INTO run_inputs VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, '/j.toml', '/', '')",
         params![
-            version.or(Sql::Integer(1)), given.text("{}"), components.text("[]"),
-            settings.text("{}"), parent.or(Sql::Null), steps.or(Sql::Null),
+            version.or(Sql::Integer(1)),
+            given.text("{}"),
+            components.text("[]"),
+            settings.text("{}"),
+            parent.or(Sql::Null),
+            steps.or(Sql::Null),
         ],
     )?;
     let mut next = 0;
@@ -137,16 +145,22 @@ fn write(connection: &mut Connection, rows: &Rows<'_>) -> rusqlite::Result<()> {
     all.execute(
         "INSERT INTO steps VALUES (1, 1, 1, ?1, ?2, ?3, 1, 1, 1, ?4, ?5)",
         params![
-            keys.text("[\"a\"]"), status.or(Sql::Integer(2)), attempts.or(Sql::Integer(1)),
-            error.or(Sql::Null), from.or(Sql::Null),
+            keys.text("[\"a\"]"),
+            status.or(Sql::Integer(2)),
+            attempts.or(Sql::Integer(1)),
+            error.or(Sql::Null),
+            from.or(Sql::Null),
         ],
     )?;
     let [keys, attempt, level, message, fields] = &rows.log;
     all.execute(
         "INSERT INTO logs VALUES (1, 1, 1, ?1, ?2, ?3, 1, ?4, ?5)",
         params![
-            keys.text("[]"), attempt.or(Sql::Integer(1)), level.or(Sql::Integer(2)),
-            message.text("m"), fields.text("{}"),
+            keys.text("[]"),
+            attempt.or(Sql::Integer(1)),
+            level.or(Sql::Integer(2)),
+            message.text("m"),
+            fields.text("{}"),
         ],
     )?;
     all.commit()
