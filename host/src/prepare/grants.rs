@@ -15,7 +15,7 @@ pub(super) fn look_up(job: &mut Job) -> Result<SecretValues, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut secrets = SecretValues::default();
     for node in &mut job.nodes {
-        problems.extend(node.grants.fs.iter().filter_map(missing_folder));
+        problems.extend(node.grants.fs.iter_mut().filter_map(|folder| find(folder).err()));
         problems.extend(node.grants.env.iter_mut().filter_map(|variable| fill(variable).err()));
         problems.extend(node.grants.secrets.iter().filter_map(|secret| {
             let why = secrets.load(&secret.source).err()?;
@@ -26,16 +26,20 @@ pub(super) fn look_up(job: &mut Job) -> Result<SecretValues, Vec<Problem>> {
     if problems.is_empty() { Ok(secrets) } else { Err(problems) }
 }
 
-/// A folder that is granted and does not exist is a mistake of the manifest, not of a step.
-fn missing_folder(folder: &FolderGrant) -> Option<Problem> {
-    let why = match std::fs::metadata(&folder.host) {
-        Ok(metadata) if metadata.is_dir() => return None,
+/// Puts the path in place that symbolic links lead to now: what a link on the way leads to later is nothing that was
+/// granted. A folder that is granted and does not exist is a mistake of the manifest, not of a step.
+fn find(folder: &mut FolderGrant) -> Result<(), Problem> {
+    let why = match folder.host.canonicalize() {
+        Ok(path) if path.is_dir() => {
+            folder.host = path;
+            return Ok(());
+        }
         Ok(_) => "is not a folder".to_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_owned(),
         Err(error) => format!("cannot be looked at: {error}"),
     };
     let message = format!("the granted folder `{}` {why}", folder.host.display());
-    Some(Problem::at(folder.span.clone(), message).label(why).help(
+    Err(Problem::at(folder.span.clone(), message).label(why).help(
         "grant a folder that is there; a path that begins with a param is relative to the working \
          folder, any other one to the manifest",
     ))

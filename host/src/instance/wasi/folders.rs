@@ -1,8 +1,9 @@
 //! The granted folders of one attempt.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::Component;
 
 use dynhost_graph::grant::{Access, FolderGrant, PathPart};
 use dynhost_graph::name::StepKey;
@@ -12,6 +13,9 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 /// Where the files that this process has open stand as paths.
 const OPEN_FILES: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+
+/// Folders on the way are passed through; that takes no right to list them.
+const PASS: OFlags = if cfg!(target_os = "linux") { OFlags::PATH } else { OFlags::RDONLY };
 
 /// Lets the guest see a folder.
 ///
@@ -31,34 +35,31 @@ pub(super) fn preopen(
     let failed =
         |why: &str| format!("the granted folder `{}` cannot be opened: {why}", shown().display());
     // Held until the guest's own handle is there.
-    let mut folder: Option<OwnedFd> = None;
-    if !names.is_empty() {
-        let below = beneath(grant, &names).map_err(|error| match error {
-            Errno::NOENT => failed("it does not exist"),
-            Errno::LOOP | Errno::NOTDIR => {
-                failed("it is not a folder, or there is a symbolic link on the way to it")
-            }
-            other => failed(&io::Error::from(other).to_string()),
-        })?;
-        folder = Some(below);
-    }
-    let path = folder.as_ref().map_or_else(
-        || grant.host.clone(),
-        |folder| PathBuf::from(format!("{OPEN_FILES}/{}", folder.as_raw_fd())),
-    );
+    let folder = open(grant, &names).map_err(|error| match error {
+        Errno::NOENT => failed("it does not exist"),
+        Errno::LOOP | Errno::NOTDIR => {
+            failed("it is not a folder, or there is a symbolic link on the way to it")
+        }
+        other => failed(&io::Error::from(other).to_string()),
+    })?;
+    let path = format!("{OPEN_FILES}/{}", folder.as_raw_fd());
     builder.preopened_dir(path, &grant.guest, perms).map_err(|error| failed(&error.to_string()))?;
     Ok(())
 }
 
 /// Opens a folder name by name, so that none of them can be a symbolic link, even one that
-/// somebody else puts there at this moment.
-fn beneath(grant: &FolderGrant, names: &[String]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-    let mut folder = openat(CWD, &grant.host, flags, Mode::empty())?;
-    for name in names {
-        folder = openat(&folder, name.as_str(), flags | OFlags::NOFOLLOW, Mode::empty())?;
+/// somebody else, such as a guest that may write around it, puts there at this moment.
+fn open(grant: &FolderGrant, names: &[String]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = openat(CWD, "/", flags | PASS, Mode::empty())?;
+    let parts = grant.host.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    for name in parts.chain(names.iter().map(OsStr::new)) {
+        folder = openat(&folder, name, flags | PASS | OFlags::NOFOLLOW, Mode::empty())?;
     }
-    Ok(folder)
+    openat(&folder, ".", flags | OFlags::RDONLY, Mode::empty())
 }
 
 /// The names of the folders below the fixed one, each a single one.
