@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The SDKs, by their folders in `sdk`.
-const SDKS: [&str; 5] = ["c", "go", "js", "python", "rust"];
+const SDKS: [&str; 6] = ["assemblyscript", "c", "go", "js", "python", "rust"];
 
 /// What a project does not need of an SDK: its tests, and what is for work on the SDK alone.
 const OF_THE_SDK_ALONE: [&str; 9] = [
@@ -33,7 +33,10 @@ fn main() {
     table("TEMPLATES", "What a project begins with.", &templates, &files(&templates), &mut text);
     for name in SDKS {
         let sdk = root.join("sdk").join(name);
-        let alone: Vec<PathBuf> = OF_THE_SDK_ALONE.iter().map(|part| sdk.join(part)).collect();
+        // The builds of projects in these languages fetch compilers with it.
+        let toolchain = if ["c", "go"].contains(&name) { None } else { Some("toolchain") };
+        let alone = OF_THE_SDK_ALONE.into_iter().chain(toolchain);
+        let alone: Vec<PathBuf> = alone.map(|part| sdk.join(part)).collect();
         let mut found = files(&sdk);
         found.retain(|file| {
             let is_test = file.to_str().is_some_and(|path| path.ends_with("_test.go"));

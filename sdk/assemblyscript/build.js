@@ -2,7 +2,7 @@
 // Makes a module of ops out of AssemblyScript: `dynhost-sdk-assemblyscript build ops.ts`.
 
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -55,6 +55,7 @@ export async function build(module, output, options = []) {
     wasm.removeExport(name);
     wasm.addFunctionExport(value, external);
   }
+  await mkdir(dirname(resolve(output)), { recursive: true });
   await writeFile(output, wasm.emitBinary());
   wasm.dispose();
 }

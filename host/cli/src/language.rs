@@ -22,6 +22,9 @@ pub(crate) enum Language {
     Python,
     /// Go
     Go,
+    /// AssemblyScript
+    #[value(alias = "assemblyscript")]
+    As,
 }
 
 /// What a project in a language looks like.
@@ -196,6 +199,16 @@ const GO: Project = Project {
     reserved: &[],
 };
 
+const AS: Project = Project {
+    language: "AssemblyScript",
+    sdk: "assemblyscript",
+    source: "ops.ts",
+    sources: &["ops.ts", "words.ts", "package.json"],
+    tools: "`npm install` fetches the compiler.",
+    reserved: &[],
+    ..JS
+};
+
 impl Language {
     /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -207,6 +220,7 @@ impl Language {
             Self::Ts => "ts",
             Self::Python => "python",
             Self::Go => "go",
+            Self::As => "as",
         }
     }
 
@@ -220,6 +234,7 @@ impl Language {
             Self::Ts => &TS,
             Self::Python => &PYTHON,
             Self::Go => &GO,
+            Self::As => &AS,
         }
     }
 }

@@ -298,7 +298,7 @@ impl Machine {
             Language::Rust => vec![&CARGO, &RUST_TARGET, &LINKER],
             Language::C => [compiler, &[&CC]].concat(),
             Language::Cpp => [compiler, &[&CXX]].concat(),
-            Language::Js | Language::Ts => vec![&NODE, &NPM],
+            Language::Js | Language::Ts | Language::As => vec![&NODE, &NPM],
             Language::Python => vec![&PYTHON, &VENV],
             // A build fetches it only with Python.
             Language::Go if !self.has(&GO) && self.has(&PYTHON_TO_FETCH) => {

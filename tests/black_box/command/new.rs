@@ -89,7 +89,7 @@ fn bare(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn a_machine_without_tools_is_told_what_to_install() {
-    let (code, text) = bare(&["doctor", "--lang", "rust,c,cpp,js,ts,python,go"]);
+    let (code, text) = bare(&["doctor", "--lang", "rust,c,cpp,js,ts,python,go,as"]);
     assert_eq!(code, Some(1));
     assert_snapshot("snapshots", "doctor_without_tools", &text);
     // It is not wrong to lack what nobody asks for.
@@ -98,7 +98,7 @@ fn a_machine_without_tools_is_told_what_to_install() {
     let found: Json = serde_json::from_str(&text).expect("it is JSON");
     assert_eq!(found["host"]["runs_ops"], true);
     let languages = found["languages"].as_array().expect("it is a list");
-    assert!(languages.len() >= 7 && languages.iter().all(|one| one["builds"] == false), "{text}");
+    assert!(languages.len() >= 8 && languages.iter().all(|one| one["builds"] == false), "{text}");
     assert_eq!(languages[0]["tools"][0]["state"], "missing");
 }
 

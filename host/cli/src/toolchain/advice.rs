@@ -3,7 +3,7 @@
 use super::{CARGO, Kind, RUST_TARGET, TOOLS, Tool, VENV};
 
 /// What npm installs into a project, which shells miss there.
-const PACKAGES: [&str; 4] = ["dynhost-sdk", "esbuild", "tsc", "asc"];
+const PACKAGES: [&str; 5] = ["dynhost-sdk", "dynhost-sdk-assemblyscript", "esbuild", "tsc", "asc"];
 
 /// What is missing and how it is installed, if what a command printed tells.
 pub(crate) fn advice(printed: &str) -> Option<String> {

@@ -8,6 +8,7 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 /// There is no such SDK: the names are in this crate.
 pub(super) fn sdk(name: &str) -> &'static [(&'static str, &'static str)] {
     match name {
+        "assemblyscript" => SDK_ASSEMBLYSCRIPT,
         "c" => SDK_C,
         "go" => SDK_GO,
         "js" => SDK_JS,

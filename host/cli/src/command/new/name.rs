@@ -30,8 +30,8 @@ impl Name {
             }));
         }
         let name = Self(given.to_owned());
-        // The npm package of the SDK has this name.
-        let taken = given == "dynhost-sdk";
+        // The npm packages of the SDKs have these names.
+        let taken = ["dynhost-sdk", "dynhost-sdk-assemblyscript"].contains(&given);
         if taken || (kind == Contents::Op && lang.project().reserved.contains(&&*name.op())) {
             let whose = if taken { "dynhost" } else { lang.project().language };
             let message = format!("`{given}` cannot be a name: it is one of {whose}'s own");
