@@ -19,6 +19,8 @@ func init() {
 	dynhost.Op("half", "Halves an even number, and gives nothing for an odd one.", half)
 	dynhost.Op("fail", "Fails as it is asked to, and gives the number of the attempt once it may succeed.", fail)
 	dynhost.Op("tell", "Writes to the log at each level, says how far it is, and gives where it stands in the run.", tell)
+	dynhost.Op("take", "Gives what it takes.", take)
+	dynhost.Op("census", "Counts elements, and tells their mapping keys.", census)
 }
 
 func main() {}
@@ -122,6 +124,7 @@ type failIn struct {
 		Kind    string `doc:"How to fail." enum:"permanent,transient,retry_after" default:"permanent"`
 		Until   *int   `doc:"The last attempt that fails; all of them where it is not given."`
 		DelayMS int    `doc:"How long to wait before the next attempt, for retry_after." default:"0"`
+		Detail  any    `doc:"What programs are told of the failure." json:",omitempty"`
 	} `dynhost:"config"`
 }
 
@@ -137,12 +140,12 @@ func fail(step *dynhost.Step, in failIn) (failOut, error) {
 	const message = "attempt %d was asked to fail"
 	switch config.Kind {
 	case "transient":
-		return failOut{}, dynhost.Transient(message, attempt)
+		return failOut{}, dynhost.Transient(message, attempt).With(config.Detail)
 	case "retry_after":
 		delay := time.Duration(config.DelayMS) * time.Millisecond
-		return failOut{}, dynhost.RetryAfter(delay, message, attempt)
+		return failOut{}, dynhost.RetryAfter(delay, message, attempt).With(config.Detail)
 	}
-	return failOut{}, dynhost.Permanent(message, attempt)
+	return failOut{}, dynhost.Permanent(message, attempt).With(config.Detail)
 }
 
 type place struct {
@@ -164,4 +167,36 @@ func tell(step *dynhost.Step, _ anything) (tellOut, error) {
 	}
 	step.Progress(1, 2)
 	return tellOut{place{step.Key(), step.MappingKeys(), step.Attempt()}}, nil
+}
+
+type takeIn struct {
+	Values []int   `doc:"Numbers."`
+	Word   *string `doc:"A word that may be missing."`
+}
+
+type takeOut struct {
+	Result takeIn `doc:"What was taken."`
+}
+
+func take(_ *dynhost.Step, in takeIn) (takeOut, error) { return takeOut{in}, nil }
+
+type censusIn struct {
+	Values dynhost.Collected[dynhost.Value] `doc:"Anything."`
+}
+
+type counted struct {
+	Length       int
+	Keys, Failed []string
+}
+
+type censusOut struct {
+	Result counted `doc:"What there is."`
+}
+
+func census(_ *dynhost.Step, in censusIn) (out censusOut, err error) {
+	out.Result = counted{Length: in.Values.Len(), Failed: in.Values.FailedKeys()}
+	for key := range in.Values.All() {
+		out.Result.Keys = append(out.Result.Keys, key)
+	}
+	return out, nil
 }

@@ -25,7 +25,7 @@ func Describe() []wire.OpDefinition {
 	for _, op := range raw.Ops {
 		definition, err := op.Definition()
 		if err != nil {
-			// The interface has no words for it. A test on this machine does.
+			// The interface has no words for it: the host shows what was printed.
 			os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
