@@ -22,7 +22,7 @@ pub(crate) enum Language {
     Python,
     /// Go
     Go,
-    /// AssemblyScript
+    /// `AssemblyScript`
     #[value(alias = "assemblyscript")]
     As,
 }
