@@ -77,10 +77,10 @@ export function run(name: usize, nameLength: usize, inputs: usize, count: usize)
 }
 
 function takeInput(step: Step, at: usize): Input {
-  const input = new Input(abi.takeString(at), null);
+  const input = new Input(abi.takeString(at));
   switch (load<u8>(at, 8)) {
     case 0: input.value = valueOf(abi.takeValue(at + 12)); break;
-    case 1: input.value = arrayOf(load<usize>(at, 12), load<usize>(at, 16)); break;
+    case 1: input.several = valuesOf(load<usize>(at, 12), load<usize>(at, 16)); break;
     case 2: input.collected = new Collected(step, input.name, load<i32>(at, 12)); break;
   }
   return input;
@@ -90,12 +90,10 @@ function valueOf(raw: abi.RawValue): Value {
   return new Value(raw.data, raw.mediaType);
 }
 
-function arrayOf(at: usize, count: usize): Value {
-  const texts: string[] = [];
-  for (let n: usize = 0; n < count; n++) {
-    texts.push(String.UTF8.decode(abi.takeValue(at + abi.VALUE_SIZE * n).data));
-  }
-  return new Value(String.UTF8.encode("[" + texts.join(",") + "]"), "application/json");
+function valuesOf(at: usize, count: usize): Value[] {
+  const values: Value[] = [];
+  for (let n: usize = 0; n < count; n++) values.push(valueOf(abi.takeValue(at + abi.VALUE_SIZE * n)));
+  return values;
 }
 
 function putOutputs(outputs: Output[]): void {
@@ -115,7 +113,8 @@ function putFailure(failure: Failure): void {
   store<u8>(result, 1);
   store<u8>(result, <u8>failure.retry, 8);
   abi.putString(result + 16, failure.message);
-  // No detail.
-  store<u32>(result, 0, 24);
+  const detail = failure.detail;
+  store<u32>(result, detail !== null ? 1 : 0, 24);
+  if (detail !== null) abi.putValue(result + 28, detail);
   if (failure.retry === Retry.After) store<u64>(result, failure.delay, 48);
 }

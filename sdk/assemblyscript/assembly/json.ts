@@ -240,6 +240,27 @@ export class JsonWriter {
   bool(value: bool): JsonWriter { return this.put(value ? "true" : "false"); }
   null(): JsonWriter { return this.put("null"); }
 
+  /** A value that was read, with what it holds; `null` for what is absent. */
+  json(value: Json): JsonWriter {
+    switch (value.kind) {
+      case Kind.Bool: return this.bool(value.bool);
+      case Kind.Integer: return this.integer(value.integer);
+      case Kind.Number: return this.number(value.number);
+      case Kind.String: return this.text(value.text);
+      case Kind.Array: {
+        this.openArray();
+        for (let n = 0; n < value.items.length; n++) this.json(value.items[n]);
+        return this.closeArray();
+      }
+      case Kind.Object: {
+        this.openObject();
+        for (let n = 0; n < value.items.length; n++) this.name(value.names[n]).json(value.items[n]);
+        return this.closeObject();
+      }
+      default: return this.null();
+    }
+  }
+
   toString(): string { return this.parts.join(""); }
 }
 

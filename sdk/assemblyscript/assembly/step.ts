@@ -17,15 +17,19 @@ export const enum Retry { Never, Allowed, After }
 
 /** Why the step fails. */
 export class Failure {
-  constructor(public message: string, public retry: Retry, public delay: u64) {}
+  constructor(public message: string, public detail: Value | null, public retry: Retry, public delay: u64) {}
 }
 
-/** One input of a step. */
+/** One input of a step. Nothing is set where the job does not wire it. */
 export class Input {
-  /** Set for a collected input. */
+  value: Value | null = null;
+  /** Set where several values are wired to an input that is not collected. */
+  several: Value[] | null = null;
   collected: Collected | null = null;
 
-  constructor(public name: string, public value: Value | null) {}
+  constructor(public name: string) {}
+
+  get given(): bool { return this.value !== null || this.several !== null || this.collected !== null; }
 }
 
 /** One output that the step has given, to be returned at its end. */
@@ -48,7 +52,8 @@ export class Collected {
   private batch: abi.RawElement[] = [];
   private at: i32 = 0;
 
-  constructor(private step: Step, private name: string, private handle: i32) {}
+  /** `handle` is for `collectedNext` of abi.ts, with which an op chooses how many it takes at once, instead of `next`. */
+  constructor(private step: Step, private name: string, public readonly handle: i32) {}
 
   /** How many elements there are in all, those already taken included. */
   get length(): u64 { return abi.collectedLength(this.handle); }
@@ -86,21 +91,39 @@ export class Step {
   private find(name: string): Input {
     for (let n = 0; n < this.inputs.length; n++) if (this.inputs[n].name === name) return this.inputs[n];
     this.fail("the op asks for an input `" + name + "`, which its definition does not have");
-    return new Input(name, null);
+    return new Input(name);
   }
 
   /** Whether the job wires an optional input. */
-  given(name: string): bool {
-    const input = this.find(name);
-    return input.value !== null || input.collected !== null;
-  }
+  given(name: string): bool { return this.find(name).given; }
 
-  /** The bytes of an input. Several values that are wired to it are one JSON array. */
+  /** The bytes of an input. Several values that are wired to it are one JSON array, if they are JSON. */
   value(name: string): Value {
-    const value = this.find(name).value;
+    const input = this.find(name), value = input.value, several = input.several;
     if (value !== null) return value;
+    if (several !== null) return this.arrayOf(several, name);
     this.fail("input `" + name + "` has no single value");
     return new Value(new ArrayBuffer(0));
+  }
+
+  /** The values that are wired to an input, in order: one, several, or none to an optional input. */
+  values(name: string): Value[] {
+    const input = this.find(name), value = input.value, several = input.several;
+    if (input.collected !== null) this.fail("input `" + name + "` is collected");
+    if (several !== null) return several;
+    return value !== null ? [value] : [];
+  }
+
+  private arrayOf(values: Value[], input: string): Value {
+    const texts: string[] = [];
+    for (let n = 0; n < values.length; n++) {
+      if (!values[n].isJson) {
+        this.fail("input `" + input + "` has several values, and one is `" + values[n].mediaType + "`, not JSON: take them with `values`");
+        break;
+      }
+      texts.push(String.UTF8.decode(values[n].data));
+    }
+    return new Value(String.UTF8.encode("[" + texts.join(",") + "]"), "application/json");
   }
 
   text(name: string): string { return this.read(this.value(name), Kind.String, name).text; }
@@ -154,14 +177,22 @@ export class Step {
     return !this.failed;
   }
 
-  // ---- failing; the first failure counts ----
+  // ---- failing; the first failure counts. `detail` is for programs, as the message is for people ----
 
   /** The same inputs would fail again: never retried. */
-  fail(message: string): void { this.failWith(new Failure(message, Retry.Never, 0)); }
+  fail(message: string, detail: Value | null = null): void {
+    this.failWith(new Failure(message, detail, Retry.Never, 0));
+  }
+
   /** Another attempt may succeed: retried as the node says. */
-  failTransient(message: string): void { this.failWith(new Failure(message, Retry.Allowed, 0)); }
+  failTransient(message: string, detail: Value | null = null): void {
+    this.failWith(new Failure(message, detail, Retry.Allowed, 0));
+  }
+
   /** As `failTransient`, but not before so many milliseconds have passed. */
-  failRetryAfter(message: string, delay: u64): void { this.failWith(new Failure(message, Retry.After, delay)); }
+  failRetryAfter(message: string, delay: u64, detail: Value | null = null): void {
+    this.failWith(new Failure(message, detail, Retry.After, delay));
+  }
 
   private failWith(failure: Failure): void {
     if (this.failure === null) this.failure = failure;

@@ -33,6 +33,19 @@ op("sum", "Adds up several values, none of which need be there.", (step: Step) =
   .output("sum", NUMBER)
   .config('{"type":"object","properties":{"times":{"type":"number"}}}');
 
+op("media_types", "Tells the media type of each value.", (step: Step) => {
+  const values = step.values("values");
+  const types = new JsonWriter().openArray();
+  for (let n = 0; n < values.length; n++) types.text(values[n].mediaType);
+  step.give("types", Value.json(types.closeArray()));
+})
+  .optionalInput("values")
+  .output("types", ANY_JSON);
+
+op("bytes", "Gives bytes that are no JSON.", (step: Step) => {
+  step.give("bytes", new Value(new ArrayBuffer(2), "image/png"));
+}).output("bytes");
+
 op("flood", "Emits n texts of 1,000 bytes.", (step: Step) => {
   const n = step.integer("n");
   for (let at: i64 = 0; at < n; at++) {

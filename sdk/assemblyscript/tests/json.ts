@@ -56,6 +56,13 @@ export function writing_is_compact(): void {
   assert(writer.toString() === '{"a\\"":[-9223372036854775808,0.1,true,null,"x",{},[]],"b":null}', writer.toString());
 }
 
+export function what_was_read_is_written_again(): void {
+  const text = '{"b":[1,-2.5,true,false,null,"x\\n",[],{}],"a":{"\\"":"\u{1F600}"}}';
+  assert(new JsonWriter().json(Json.parse(text)).toString() === text);
+  const among = new JsonWriter().openArray().json(Json.parse("[1,{}]")).json(Json.parse("").get("a")).closeArray();
+  assert(among.toString() === "[[1,{}],null]", among.toString());
+}
+
 export function only_what_must_be_is_escaped(): void {
   const text = '"\\/\b\f\n\r\t\u0001\u001f\u007f\u00e9\u2028\u{1F600}';
   assert(quoted(text) === '"\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\u007f\u00e9\u2028\u{1F600}"', quoted(text));

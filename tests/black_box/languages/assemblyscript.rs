@@ -128,6 +128,44 @@ sum.from = "sum"
     assert_eq!(ran.output("sum"), Some(json!(3.75)));
 }
 
+/// Values that are no JSON are taken one by one, and are not made into an array.
+#[test]
+fn several_values_need_not_be_json() {
+    let nodes = r#"
+[nodes.bytes]
+op = "as/bytes"
+[nodes.several]
+op = "as/media_types"
+inputs.values = [{ from = "bytes" }, { value = 2 }]
+[nodes.one]
+op = "as/media_types"
+inputs.values.from = "bytes"
+[nodes.none]
+op = "as/media_types"
+[outputs]
+several.from = "several"
+one.from = "one"
+none.from = "none"
+"#;
+    let Some(ran) = run("guest.wasm", nodes) else { return };
+    let ran = ran.succeeded();
+    assert_eq!(ran.output("several"), Some(json!(["image/png", "application/json"])));
+    assert_eq!(ran.output("one"), Some(json!(["image/png"])));
+    assert_eq!(ran.output("none"), Some(json!([])));
+    let nodes = r#"
+[nodes.bytes]
+op = "as/bytes"
+[nodes.array]
+op = "as/wrong_type"
+inputs.value = [{ value = 2 }, { from = "bytes" }]
+"#;
+    let Some(ran) = run("guest.wasm", nodes) else { return };
+    assert_eq!(
+        ran.failure("array").to_string(),
+        "input `value` has several values, and one is `image/png`, not JSON: take them with `values`"
+    );
+}
+
 /// Neither emitting nor pulling keeps what is past: 20 MB pass through 2 MiB.
 #[test]
 fn memory_does_not_grow_with_the_number_of_elements() {
