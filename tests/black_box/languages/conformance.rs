@@ -11,7 +11,8 @@ use crate::command::Workshop;
 use crate::job::{Job, Ran, component, host};
 
 /// The ops whose results are compared.
-const OPS: [&str; 8] = ["echo", "split", "words", "length", "join", "half", "fail", "tell"];
+const OPS: [&str; 11] =
+    ["echo", "split", "words", "length", "join", "half", "fail", "tell", "take", "census", "count"];
 /// What is awkward in JSON and among spaces: quotes, escapes, control characters (of which U+001F is a space elsewhere), a
 /// space that is none here, code points of all widths, an empty line.
 const TEXT: &str = "one two  three\n\"q\" \\ \u{8}\u{c}\t\u{1f}\u{7f}\n\nna\u{ef}ve\u{a0}\u{1F600} \u{65E5}\u{672C}\nlast";
@@ -84,8 +85,16 @@ fn everything(alias: impl Fn(&str) -> &'static str) -> String {
             "fail",
             "inputs.value.map = \"split\"\nconfig = { kind = \"transient\", until = 1 }\nretry.max_attempts = 2",
         )
+        + &node("taken", "take", "inputs.values.value = [1, -2]\ninputs.word.value = \"é\"")
+        + &node("bare", "take", "inputs.values.value = []")
+        + &node("census", "census", "inputs.values.collect = \"words\"")
+        + &node("counted", "count", "inputs.value.map = \"split\"")
         + r#"
 [outputs]
+taken.from = "taken"
+bare.from = "bare"
+census.collect = "census"
+counted.collect = "counted"
 lines.collect = "split"
 joined.collect = "joined"
 lengths.collect = "length"
