@@ -3,6 +3,7 @@
 //! Nothing here knows the graph. A guest's failure is data ([`Outcome`]); what it may use is
 //! bounded before its first instruction runs, a start function included.
 
+mod describe;
 mod gate;
 mod imports;
 mod limits;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry};
 use dynhost_graph::grant::Grants;
-use dynhost_graph::name::{KeyPath, StepKey};
+use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Collection, Input};
 use dynhost_graph::value::Value;
 use futures::future::BoxFuture;
@@ -27,8 +28,9 @@ use wasmtime::component::{
 use wasmtime::{Store, Trap};
 
 use crate::secret::Secrets;
-use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OpDefinitionOut, OutputOut, ValueIn};
+use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
 
+pub(crate) use describe::describe;
 use gate::{Offer, OutputGate};
 pub(crate) use imports::link;
 use limits::Meter;
@@ -45,17 +47,6 @@ pub(crate) trait Port: Send {
     fn report(&self, what: ReportKind);
     /// Passes an element on. Where the guest may not go on at once, it waits for what this gives.
     fn emitted(&mut self, what: ReportKind, bytes: u64) -> Option<BoxFuture<'_, ()>>;
-}
-
-/// Listens to a guest that only describes its ops.
-struct Nobody;
-
-impl Port for Nobody {
-    fn report(&self, _what: ReportKind) {}
-
-    fn emitted(&mut self, _what: ReportKind, _bytes: u64) -> Option<BoxFuture<'_, ()>> {
-        None
-    }
 }
 
 /// Compiled code with all that an instantiation needs.
@@ -266,47 +257,6 @@ pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Por
     Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
 }
 
-/// Asks a component for its op definitions, in an instance like any other and without any
-/// authority.
-pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinitionOut>> {
-    let op = OpDefinition {
-        name: "describe".to_owned(),
-        description: String::new(),
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        config_schema: None,
-    };
-    let settings = Settings {
-        run: "describe".into(),
-        op: Arc::new(op),
-        config: "null".into(),
-        limits: vec![StepLimits { log: 0, ..StepLimits::default() }],
-        grants: Grants::default(),
-        secrets: Secrets::default(),
-    };
-    let attempt = Arc::new(Attempt {
-        step: StepKey { node: "describe".into(), keys: KeyPath::root() },
-        number: 1,
-        settings: Arc::new(settings),
-        inputs: Vec::new(),
-        asked: Asked::default(),
-    });
-    let mut store = new_store(code, &attempt, Box::new(Nobody)).map_err(wasmtime::Error::msg)?;
-    let instance = code.pre.instantiate_async(&mut store).await?;
-    let misfit = |name: &str, error: wasmtime::Error| {
-        let why = error.root_cause();
-        wasmtime::Error::msg(format!("its `{name}` has another type than the interface: {why}"))
-    };
-    instance
-        .get_typed_func::<RunParams<'_>, RunResults>(&mut store, &code.run)
-        .map_err(|error| misfit("run", error))?;
-    let describe = instance
-        .get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut store, &code.describe)
-        .map_err(|error| misfit("describe", error))?;
-    let (definitions,) = describe.call_async(&mut store, ()).await?;
-    Ok(definitions)
-}
-
 /// A store whose bounds are set before the first instruction of a guest, which may stand in a
 /// start function.
 fn new_store(
@@ -454,10 +404,7 @@ fn trap_in_words(error: &wasmtime::Error, last_words: Option<&str>) -> String {
     const FRAMES: usize = 12;
     let cause = error.root_cause().to_string();
     let mut words = cause.strip_prefix("wasm trap: ").unwrap_or(&cause).to_owned();
-    for line in last_words.into_iter().flat_map(str::lines) {
-        words.push_str("\n  ");
-        words.push_str(line);
-    }
+    push_lines(&mut words, last_words.unwrap_or_default());
     if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
         for frame in backtrace.frames().iter().take(FRAMES) {
             if let Some(name) = frame.func_name() {
@@ -467,4 +414,12 @@ fn trap_in_words(error: &wasmtime::Error, last_words: Option<&str>) -> String {
         }
     }
     words
+}
+
+/// Puts the lines of a text under what was said before.
+fn push_lines(words: &mut String, text: &str) {
+    for line in text.lines() {
+        words.push_str("\n  ");
+        words.push_str(line);
+    }
 }

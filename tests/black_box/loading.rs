@@ -165,6 +165,34 @@ fn functions_of_another_type_are_refused() {
     );
 }
 
+/// A component can refuse to describe its ops only by ending: what it logged and printed before says why.
+#[test]
+fn what_a_component_says_before_it_fails_to_describe_is_kept() {
+    let (_, words, _) = refused(&wat(r#"
+        (module
+            (import "dynhost:op/step@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $print (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "loading")
+            (data (i32.const 16) "op `sum`:\0aits input has no name")
+            (data (i32.const 64) "so it ends\0a")
+            (data (i32.const 96) "\40\00\00\00\0b\00\00\00")
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+            (func (export "dynhost:op/op@0.1.0#run") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "dynhost:op/op@0.1.0#describe") (result i32)
+                (call $log (i32.const 2) (i32.const 0) (i32.const 7) (i32.const 0) (i32.const 0))
+                (call $log (i32.const 4) (i32.const 16) (i32.const 31) (i32.const 0) (i32.const 0))
+                (drop (call $print (i32.const 2) (i32.const 96) (i32.const 1) (i32.const 128)))
+                unreachable))
+    "#));
+    assert_eq!(
+        words,
+        "component `FILE` does not describe its ops: wasm trap: wasm `unreachable` instruction executed\n  \
+         op `sum`:\n  its input has no name\n  so it ends"
+    );
+}
+
 #[test]
 fn a_truncated_file_is_refused() {
     for (name, words) in [

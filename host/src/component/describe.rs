@@ -41,7 +41,7 @@ fn ask(linked: &Linked) -> Result<Vec<OpDefinitionOut>, String> {
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
         match tokio::time::timeout(TIMEOUT, instance::describe(linked)).await {
-            Ok(described) => described.map_err(|error| error.root_cause().to_string()),
+            Ok(described) => described,
             Err(_) => Err(format!("it did not answer within {} s", TIMEOUT.as_secs())),
         }
     })
