@@ -53,6 +53,11 @@ fn what_is_printed_goes_to_the_log() {
         messages,
         [
             ("Info".to_owned(), "printed with 7"),
+            // The op tries to connect, too.
+            (
+                "Warn".to_owned(),
+                "refused: TCP connections are not granted; an entry that grants them to node `look`: grants.network = [{ host = \"…\", port = N, scheme = \"tcp\" }]"
+            ),
             ("Warn".to_owned(), "printed without an end of line")
         ]
     );

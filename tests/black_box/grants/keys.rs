@@ -25,6 +25,7 @@ fn folders(names: &[&str]) -> TempDir {
 
 /// A node that yields these keys, and one that does a deed in the folder of each.
 fn nodes(keys: &[&str], host: &Path, deed: &str) -> String {
+    let host = host.display();
     format!(
         r#"
 [nodes.keys]
@@ -35,7 +36,7 @@ inputs.keys.value = {keys:?}
 op = "machine/touch"
 inputs.element.map = "keys"
 config = {deed}
-grants.fs = [{{ host = {host:?}, guest = "/in", access = "read_write" }}]
+grants.fs = [{{ host = '{host}', guest = "/in", access = "read_write" }}]
 tolerate.count = 100
 
 [outputs]
@@ -124,13 +125,14 @@ fn a_link_that_another_clone_made_is_not_followed() {
     let folder = folders(&["a"]);
     fs::write(folder.path().join("text"), "outside").expect("a file");
     let inside = folder.path().join("in");
+    let shown = inside.display();
     let link = |name: &str, target: &str| {
         format!(
             r#"
 [nodes.{name}]
 op = "machine/touch"
 config = {{ deed = "symlink", path = "/in/{name}", target = "{target}" }}
-grants.fs = [{{ host = {inside:?}, guest = "/in", access = "read_write" }}]
+grants.fs = [{{ host = '{shown}', guest = "/in", access = "read_write" }}]
 "#
         )
     };

@@ -12,11 +12,12 @@ use super::server::Server;
 use super::{warning, warnings};
 use crate::job::{Job, Ran, Watched, block_on, host, is_start, run};
 
-/// Runs one op of `network` with a config and grants.
-fn ran(op: &str, config: &Json, grants: &str) -> Ran {
-    let config = toml(config);
+/// Runs one op of `network` with grants: a text is its address, a table its config.
+fn ran(op: &str, given: &Json, grants: &str) -> Ran {
+    let key = if given.is_string() { "inputs.address.value" } else { "config" };
+    let given = toml(given);
     run(&format!(
-        "[nodes.one]\nop = \"network/{op}\"\nconfig = {config}\n{grants}\n[outputs]\nout.from = \"one\"\n"
+        "[nodes.one]\nop = \"network/{op}\"\n{key} = {given}\n{grants}\n[outputs]\nout.from = \"one\"\n"
     ))
     .succeeded()
 }

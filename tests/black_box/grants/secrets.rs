@@ -23,11 +23,12 @@ const VALUE: &str = "hunter2-correct-horse";
 /// A folder with a job of one request, whose secret is `KEY`.
 fn workshop(url: &str, network: &str, secret: &str, headers: &str) -> Workshop {
     let workshop = Workshop::new();
-    let network_component = component("network");
+    let ops = component("network");
+    let ops = ops.display();
     let manifest = format!(
         r#"
 job.name = "secret"
-components.network = {network_component:?}
+components.network = '{ops}'
 
 [nodes.ask]
 op = "network/request"

@@ -147,7 +147,7 @@ impl ip_name_lookup::HostResolveAddressStream for Checked<'_> {
 
 fn ip(address: IpAddress) -> IpAddr {
     match address {
-        IpAddress::Ipv4((a, b, c, d)) => Ipv4Addr::new(a, b, c, d).into(),
-        IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => Ipv6Addr::new(a, b, c, d, e, f, g, h).into(),
+        IpAddress::Ipv4(parts) => Ipv4Addr::from(<[u8; 4]>::from(parts)).into(),
+        IpAddress::Ipv6(parts) => Ipv6Addr::from(<[u16; 8]>::from(parts)).into(),
     }
 }

@@ -121,7 +121,7 @@ fn said(result: std::io::Result<Json>) -> Json {
 
 /// Connects, says `ping`, and gives the answer.
 #[op]
-fn connect(#[config] address: String) -> Json {
+fn connect(address: String) -> Json {
     let connect = || {
         let mut stream = TcpStream::connect(&address)?;
         stream.write_all(b"ping")?;
@@ -134,7 +134,7 @@ fn connect(#[config] address: String) -> Json {
 
 /// Sends the datagram `ping`, and gives the answer.
 #[op]
-fn datagram(#[config] address: String) -> Json {
+fn datagram(address: String) -> Json {
     let exchange = || {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
         socket.send_to(b"ping", &address)?;
@@ -147,14 +147,14 @@ fn datagram(#[config] address: String) -> Json {
 
 /// Listens at an address.
 #[op]
-fn listen(#[config] address: String) -> Json {
+fn listen(address: String) -> Json {
     said(TcpListener::bind(&address).map(|_| json!({ "listens": true })))
 }
 
-/// The addresses of a name.
+/// The addresses that a name stands for.
 #[op]
-fn resolve(#[config] name: String) -> Json {
-    let addresses = (name.as_str(), 1).to_socket_addrs();
+fn resolve(address: String) -> Json {
+    let addresses = (address.as_str(), 1).to_socket_addrs();
     said(addresses.map(|found| found.map(|address| json!(address.ip().to_string())).collect()))
 }
 
