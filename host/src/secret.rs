@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 /// A value. Its memory is wiped when it is dropped.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "wasi-http"), allow(dead_code, reason = "only requests take it out"))]
 struct SecretValue(Arc<Zeroizing<String>>);
 
 /// The values that a job needs, as they were when it was prepared.
@@ -27,6 +28,7 @@ pub(crate) struct SecretValues(BTreeMap<SecretSource, SecretValue>);
 pub struct Secrets(Vec<Secret>);
 
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "wasi-http"), allow(dead_code, reason = "only requests take it out"))]
 struct Secret {
     grant: SecretGrant,
     placeholder: String,
