@@ -38,6 +38,23 @@ fn a_changed_event_is_found() {
 }
 
 #[test]
+fn a_row_of_impossible_numbers_is_found() {
+    for (first, count) in [("1", "9223372036854775807"), ("-9223372036854775808", "7"), ("1", "-5")]
+    {
+        let folder = Folder::new();
+        let store = folder.open();
+        keep(&store, "01A", vec![began("01A")]);
+        keep(&store, "01A", vec![started("list", 1), succeeded("list")]);
+        let connection = Connection::open(folder.path().join("runs.db")).unwrap();
+        let change =
+            format!("UPDATE event_batches SET first = {first}, count = {count} WHERE first = 1");
+        assert_eq!(connection.execute(&change, []).unwrap(), 1);
+        let error = events(&store, "01A", 1).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Damaged, "{first} {count}");
+    }
+}
+
+#[test]
 fn what_is_no_database_is_refused() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path()).unwrap();
