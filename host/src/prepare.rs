@@ -131,8 +131,9 @@ impl Host {
         let components = self.load_components(manifest)?;
         let folders = folders(manifest, working);
         let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
-        let secrets = look_up(&mut job).map_err(|problems| manifest.error(problems))?;
+        // First, so that nothing is read that the operator does not allow.
         self.check_admission(manifest, &job)?;
+        let secrets = look_up(&mut job).map_err(|problems| manifest.error(problems))?;
         let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
         let record = ManifestRecord {
             path: std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone()),
@@ -158,8 +159,8 @@ impl Host {
         let (infos, folders) = (infos(&components), folders(manifest, &working));
         if params::missing(manifest, given).is_empty() {
             let mut job = plan::plan(manifest, &infos, given, &folders)?;
-            look_up(&mut job).map_err(|problems| manifest.error(problems))?;
             self.check_admission(manifest, &job)?;
+            look_up(&mut job).map_err(|problems| manifest.error(problems))?;
         } else {
             plan::check(manifest, &infos, given, &folders)?;
         }

@@ -91,10 +91,6 @@ fn everything(alias: impl Fn(&str) -> &'static str) -> String {
         + &node("counted", "count", "inputs.value.map = \"split\"")
         + r#"
 [outputs]
-taken.from = "taken"
-bare.from = "bare"
-census.collect = "census"
-counted.collect = "counted"
 lines.collect = "split"
 joined.collect = "joined"
 lengths.collect = "length"
@@ -102,6 +98,10 @@ halves.collect = "half"
 again.from = "again"
 echoed.collect = "echo"
 retried.collect = "retried"
+counted.collect = "counted"
+census.collect = "census"
+taken.from = "taken"
+bare.from = "bare"
 "#
 }
 
@@ -165,6 +165,17 @@ fn rust_gives_the_right_bytes() {
     };
     many("echoed", lengths.iter().map(|&length| json!(length)).collect());
     many("retried", lines.iter().map(|_| json!(2)).collect());
+    many("counted", lines.iter().map(|_| json!(1)).collect());
+    // Members in the order of the type, which a JSON value here would not keep.
+    for (n, line) in lines.iter().enumerate() {
+        let keys: Vec<String> = (0..words(line).len()).map(|m| format!("\"{m}\"")).collect();
+        let (length, keys) = (keys.len(), keys.join(","));
+        expected.push(format!(
+            "census[line_{n}]: application/json {{\"length\":{length},\"keys\":[{keys}],\"failed\":[]}}"
+        ));
+    }
+    expected.push("taken: application/json {\"values\":[1,-2],\"word\":\"é\"}".to_owned());
+    expected.push("bare: application/json {\"values\":[],\"word\":null}".to_owned());
     let mut told = Vec::new();
     for (n, line) in lines.iter().enumerate() {
         for m in 0..words(line).len() {
