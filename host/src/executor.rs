@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::component::Component;
 pub use crate::instance::{Asked, Attempt, Outcome, ReportKind, Settings};
+pub use crate::secret::Secrets;
 
 /// How the steps of a node are run.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dynhost::Component;
+use dynhost::graph::grant::Access;
 use dynhost::graph::manifest::{Manifest, NodeEntry};
 use serde_json::{Value as Json, json};
 
@@ -62,15 +63,37 @@ fn nodes(manifest: &Manifest) -> Vec<(String, &NodeEntry)> {
     job.chain(graphs).collect()
 }
 
-/// What a node is granted: the kinds, and what it may do.
-fn grants(node: &NodeEntry) -> Vec<(&'static str, String)> {
+/// What a node is granted, in words.
+fn may(node: &NodeEntry) -> Vec<String> {
     let grants = &node.settings.grants;
     let folders = grants.folders.iter().map(|folder| {
         let (host, guest) = (&folder.host.value, &folder.guest.value);
-        ("fs", format!("{} {host}, as {guest}", folder.access))
+        format!("{} {host}, as {guest}", folder.access)
     });
-    let others = grants.others.iter().map(|grant| (grant.kind(), grant.to_string()));
-    folders.chain(others).collect()
+    folders.chain(grants.others.iter().map(|grant| grant.to_string())).collect()
+}
+
+/// What a node is granted: kind and words, and of a folder its parts.
+fn grants(name: &str, node: &NodeEntry) -> Vec<Json> {
+    let grants = &node.settings.grants;
+    let folders = grants.folders.iter().map(|folder| {
+        json!({
+            "kind": "fs",
+            "host": folder.host.value,
+            "guest": folder.guest.value,
+            "access": match folder.access {
+                Access::Read => "read",
+                Access::ReadWrite => "read_write",
+            },
+        })
+    });
+    let others = grants.others.iter().map(|grant| json!({ "kind": grant.kind() }));
+    let with_words = |(mut grant, may): (Json, String)| {
+        grant["node"] = name.into();
+        grant["may"] = may.into();
+        grant
+    };
+    folders.chain(others).zip(may(node)).map(with_words).collect()
 }
 
 fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> String {
@@ -91,8 +114,7 @@ fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Str
         lines.push(format!("  component `{alias}`: {ops}, {purity}"));
     }
     for (name, node) in &nodes {
-        let grants = grants(node).into_iter();
-        lines.extend(grants.map(|(_, may)| format!("  node `{name}` may {may}")));
+        lines.extend(may(node).iter().map(|may| format!("  node `{name}` may {may}")));
     }
     lines.join("\n") + "\n"
 }
@@ -107,10 +129,7 @@ fn to_json(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Jso
             "ops": ops,
         })
     };
-    let grants = nodes(manifest).into_iter().flat_map(|(name, node)| {
-        let grant = |(kind, may)| json!({ "node": name, "kind": kind, "may": may });
-        grants(node).into_iter().map(grant).collect::<Vec<_>>()
-    });
+    let grants = nodes(manifest).into_iter().flat_map(|(name, node)| grants(&name, node));
     let names: Vec<String> = nodes(manifest).into_iter().map(|(name, _)| name).collect();
     let required = manifest.params.iter().filter(|param| param.default.is_none());
     json!({
