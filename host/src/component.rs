@@ -89,7 +89,7 @@ impl Component {
         let plain = link(engines, settings, &code, &imports).map_err(|source| {
             ComponentError::Interface { path: path.clone(), source: source.into() }
         })?;
-        let ops = describe::describe(&path, &plain)?;
+        let ops = describe::describe(&path, &plain, engines.limits())?;
         Ok(Self(Arc::new(Inner {
             path,
             digest,

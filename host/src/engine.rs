@@ -28,11 +28,12 @@ pub(crate) struct EngineSettings {
 /// itself.
 #[must_use]
 pub fn engine_config() -> Config {
-    config(EngineSettings { fuel: false })
+    config(EngineSettings { fuel: false }, Enabled::No)
 }
 
-/// The configuration of an engine.
-pub(crate) fn config(settings: EngineSettings) -> Config {
+/// The configuration of an engine. `pagemap_scan` is anything but `No` only where a test shows that it would see what it
+/// looks for.
+pub(crate) fn config(settings: EngineSettings, pagemap_scan: Enabled) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -46,11 +47,11 @@ pub(crate) fn config(settings: EngineSettings) -> Config {
         .relaxed_simd_deterministic(true)
         .memory_init_cow(true)
         .wasm_memory64(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(pagemap_scan)));
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(pagemap_scan: Enabled) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
         // Whatever a component may have, there is for each instance.
@@ -71,10 +72,10 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(4 << 30)
         // A slot's first bytes are wiped in place, and only what lies behind goes back to the
         // kernel: that needs the lock on the address space, which all threads share.
-        .linear_memory_keep_resident(256 << 10)
+        .linear_memory_keep_resident(if pagemap_scan == Enabled::No { 256 << 10 } else { 4 << 20 })
         .table_keep_resident(64 << 10)
         .decommit_batch_size(64)
-        .pagemap_scan(Enabled::No);
+        .pagemap_scan(pagemap_scan);
     pool
 }
 

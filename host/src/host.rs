@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use dynhost_graph::operator::OperatorPolicy;
+use wasmtime::Enabled;
 
 use crate::component::{Component, ComponentError, Engines};
 use crate::engine::INSTANCES;
@@ -35,6 +36,7 @@ pub struct HostBuilder {
     memory: Option<u64>,
     workers: Option<NonZeroU32>,
     code_cache: Option<PathBuf>,
+    pagemap_scan: Enabled,
 }
 
 /// Why a host cannot be set up.
@@ -57,6 +59,7 @@ impl Default for HostBuilder {
             memory: None,
             workers: None,
             code_cache: None,
+            pagemap_scan: Enabled::No,
         }
     }
 }
@@ -99,12 +102,21 @@ impl HostBuilder {
         self
     }
 
+    /// Breaks the isolation of clones: only for the test that shows that such a break would be seen.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_broken_isolation(mut self) -> Self {
+        self.pagemap_scan = Enabled::Yes;
+        self
+    }
+
     /// Sets the host up.
     ///
     /// # Errors
     /// The machine does not allow what the engine needs.
     pub fn build(self) -> Result<Host, HostError> {
-        let engines = Engines::new(self.code_cache.as_deref())
+        let limits = self.limits.within(&self.policy);
+        let engines = Engines::new(self.code_cache.as_deref(), limits.clone(), self.pagemap_scan)
             .map_err(|error| HostError::Engine(error.into()))?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let cores = u32::try_from(cores).unwrap_or(INSTANCES);
@@ -115,7 +127,7 @@ impl HostBuilder {
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
-            limits: self.limits.within(&self.policy),
+            limits,
             policy: self.policy,
             memory,
             workers,

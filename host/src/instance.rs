@@ -265,7 +265,13 @@ pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Por
 
 /// Asks a component for its op definitions, in an instance like any other and without any
 /// authority.
-pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinitionOut>> {
+///
+/// # Errors
+/// In words.
+pub(crate) async fn describe(
+    code: &Linked,
+    limits: &StepLimits,
+) -> Result<Vec<OpDefinitionOut>, String> {
     let op = OpDefinition {
         name: "describe".to_owned(),
         description: String::new(),
@@ -277,7 +283,7 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         run: "describe".into(),
         op: Arc::new(op),
         config: "null".into(),
-        limits: vec![StepLimits { log: 0, ..StepLimits::default() }],
+        limits: vec![StepLimits { log: 0, fuel: None, ..limits.clone() }],
         grants: Grants::default(),
     };
     let attempt = Arc::new(Attempt {
@@ -287,20 +293,32 @@ pub(crate) async fn describe(code: &Linked) -> wasmtime::Result<Vec<OpDefinition
         inputs: Vec::new(),
         asked: Asked::default(),
     });
-    let mut store = new_store(code, &attempt, Box::new(Nobody)).map_err(wasmtime::Error::msg)?;
-    let instance = code.pre.instantiate_async(&mut store).await?;
-    let misfit = |name: &str, error: wasmtime::Error| {
-        let why = error.root_cause();
-        wasmtime::Error::msg(format!("its `{name}` has another type than the interface: {why}"))
+    let mut store = new_store(code, &attempt, Box::new(Nobody))?;
+    match definitions(code, &mut store).await {
+        Ok(definitions) => definitions,
+        Err(error) => Err(trapped(&error, store.data(), attempt.limits()).to_string()),
+    }
+}
+
+/// What `describe` gives; or in words, which of the functions has another type than it should have.
+async fn definitions(
+    code: &Linked,
+    store: &mut Store<State>,
+) -> wasmtime::Result<Result<Vec<OpDefinitionOut>, String>> {
+    let instance = code.pre.instantiate_async(&mut *store).await?;
+    let misfit = |name: &str, error: &wasmtime::Error| {
+        format!("its `{name}` has another type than the interface: {}", error.root_cause())
     };
-    instance
-        .get_typed_func::<RunParams<'_>, RunResults>(&mut store, &code.run)
-        .map_err(|error| misfit("run", error))?;
+    if let Err(error) = instance.get_typed_func::<RunParams<'_>, RunResults>(&mut *store, &code.run)
+    {
+        return Ok(Err(misfit("run", &error)));
+    }
     let describe = instance
-        .get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut store, &code.describe)
-        .map_err(|error| misfit("describe", error))?;
-    let (definitions,) = describe.call_async(&mut store, ()).await?;
-    Ok(definitions)
+        .get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut *store, &code.describe);
+    match describe {
+        Ok(describe) => Ok(Ok(describe.call_async(&mut *store, ()).await?.0)),
+        Err(error) => Ok(Err(misfit("describe", &error))),
+    }
 }
 
 /// A store whose bounds are set before the first instruction of a guest, which may stand in a
@@ -421,6 +439,10 @@ fn trapped(error: &wasmtime::Error, state: &State, limits: &StepLimits) -> Failu
     let exceeded = |limit, value| Failure::LimitExceeded { limit, value, detail: String::new() };
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Failure::Host { message: format!("it runs too many steps at once: {error}") };
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        let message = format!("it exited with code {} instead of returning", exit.0);
+        return Failure::Trap { message };
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return exceeded(LimitKind::Stack, STACK),

@@ -8,6 +8,9 @@ mod failing;
 mod graph;
 mod greedy;
 mod hosts;
+#[path = "../hand_made/mod.rs"]
+mod hand_made;
+mod hostile;
 mod job;
 mod languages;
 mod lasting;

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use wasmtime::Engine;
 use wasmtime::component::Linker;
+use wasmtime::{Enabled, Engine};
 
 use crate::code_cache::CodeCache;
 use crate::engine::{self, EngineSettings, Ticker};
-use crate::instance::{self, State};
+use crate::instance::{self, State, StepLimits};
 
 pub(crate) struct Engines {
     plain: OnceLock<Ready>,
@@ -16,6 +16,9 @@ pub(crate) struct Engines {
     /// Held while an engine is made: each reserves terabytes of address space.
     making: Mutex<()>,
     cache: Option<CodeCache>,
+    /// Bounds on a component that describes its ops.
+    limits: StepLimits,
+    pagemap_scan: Enabled,
 }
 
 /// An engine with all that its guests can import.
@@ -28,12 +31,18 @@ struct Ready {
 impl Engines {
     /// Sets up the engine that does not count fuel, and opens the code cache, if there is to be
     /// one.
-    pub(crate) fn new(code_cache: Option<&Path>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        code_cache: Option<&Path>,
+        limits: StepLimits,
+        pagemap_scan: Enabled,
+    ) -> wasmtime::Result<Self> {
         let engines = Self {
             plain: OnceLock::new(),
             metered: OnceLock::new(),
             making: Mutex::new(()),
             cache: code_cache.and_then(CodeCache::open),
+            limits,
+            pagemap_scan,
         };
         engines.ready(EngineSettings { fuel: false })?;
         Ok(engines)
@@ -48,7 +57,7 @@ impl Engines {
         if let Some(ready) = cell.get() {
             return Ok(ready);
         }
-        let engine = Engine::new(&engine::config(settings))?;
+        let engine = Engine::new(&engine::config(settings, self.pagemap_scan))?;
         let linker = instance::link(&engine)?;
         let ticker = Ticker::start(&engine)?;
         Ok(cell.get_or_init(|| Ready { engine, linker, _ticker: ticker }))
@@ -60,6 +69,10 @@ impl Engines {
 
     pub(super) fn linker(&self, settings: EngineSettings) -> wasmtime::Result<&Linker<State>> {
         Ok(&self.ready(settings)?.linker)
+    }
+
+    pub(super) fn limits(&self) -> &StepLimits {
+        &self.limits
     }
 
     pub(super) fn cache(&self) -> Option<&CodeCache> {

@@ -1,7 +1,8 @@
 //! Ops that look at the machine that they run on, as far as they are let.
 
 use std::collections::hash_map::RandomState;
-use std::fs;
+use std::ffi::{CString, c_char, c_int};
+use std::fs::{self, File};
 use std::hash::BuildHasher;
 use std::net::TcpStream;
 use std::thread::sleep;
@@ -43,7 +44,12 @@ enum Deed {
     Remove,
     Rename,
     Link,
+    Symlink,
     Folder,
+    /// Opens it again and again, and never closes it.
+    Hoard,
+    /// Opens it, and panics while it is open.
+    Panic,
 }
 
 /// A deed and the path that it is done to.
@@ -53,11 +59,15 @@ enum Deed {
 struct Order {
     deed: Deed,
     path: String,
+    /// Where a symbolic link leads.
+    #[serde(default)]
+    target: String,
 }
 
-/// Does one thing to one file, and gives what it read, or fails with the kind of the error.
+/// Does one thing to one file, and gives what it read, or fails with the kind of the error. The value is ignored.
 #[op]
-fn touch(#[config] order: Order) -> Result<String> {
+fn touch(#[config] order: Order, value: Option<Json>) -> Result<String> {
+    drop(value);
     let path = &order.path;
     let beside = format!("{path}.new");
     let done = match order.deed {
@@ -66,9 +76,69 @@ fn touch(#[config] order: Order) -> Result<String> {
         Deed::Remove => fs::remove_file(path).map(|()| String::new()),
         Deed::Rename => fs::rename(path, beside).map(|()| String::new()),
         Deed::Link => fs::hard_link(path, beside).map(|()| String::new()),
+        Deed::Symlink => link(&order.target, path).map(|()| String::new()),
         Deed::Folder => fs::create_dir(path).map(|()| String::new()),
+        Deed::Hoard => loop {
+            match File::open(path) {
+                Ok(file) => std::mem::forget(file),
+                Err(error) => break Err(error),
+            }
+        },
+        Deed::Panic => {
+            let file = File::open(path);
+            panic!("this op panics, and holds {file:?}");
+        }
     };
     done.map_err(|error| Failure::permanent(format!("{:?}", error.kind())))
 }
 
-export_ops!(look, touch);
+#[expect(unsafe_code, reason = "a function of the C library")]
+unsafe extern "C" {
+    /// Of the C library that the standard library is linked with, which has no name for it on this target.
+    fn symlink(target: *const c_char, path: *const c_char) -> c_int;
+}
+
+#[expect(unsafe_code, reason = "a call of the C library")]
+fn link(target: &str, path: &str) -> std::io::Result<()> {
+    let (target, path) = (CString::new(target)?, CString::new(path)?);
+    // SAFETY: both end with a zero, and are not kept.
+    match unsafe { symlink(target.as_ptr(), path.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// How a program ends.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(crate = "dynhost_sdk::serde")]
+#[schemars(crate = "dynhost_sdk::schemars")]
+struct Exit {
+    code: i32,
+}
+
+/// Ends as a program does, and not as an op does.
+#[op]
+fn exit(#[config] exit: Exit, value: Option<Json>) -> Json {
+    drop(value);
+    std::process::exit(exit.code)
+}
+
+/// Sleeps for ever, again and again.
+#[op]
+fn sleep_for_ever(value: Option<Json>) -> Json {
+    drop(value);
+    loop {
+        sleep(Duration::MAX);
+    }
+}
+
+/// Prints for ever.
+#[op]
+fn print_for_ever(value: Option<Json>) -> Json {
+    drop(value);
+    loop {
+        println!("{}", "x".repeat(1000));
+    }
+}
+
+export_ops!(exit, look, print_for_ever, sleep_for_ever, touch);
