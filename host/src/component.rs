@@ -100,7 +100,7 @@ impl Component {
         let plain = link(engines, settings, &code, &imports).map_err(|source| {
             ComponentError::Interface { path: path.clone(), source: source.into() }
         })?;
-        let ops = describe::describe(&path, &plain)?;
+        let ops = describe::describe(&path, &plain, engines.limits())?;
         Ok(Self(Arc::new(Inner {
             path,
             digest,
@@ -165,7 +165,7 @@ impl Component {
     /// # Errors
     /// It does not answer, or with what is no description.
     pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
-        describe::describe(&self.0.path, &self.0.plain)
+        describe::describe(&self.0.path, &self.0.plain, self.0.engines.limits())
     }
 
     /// What the planner needs to know of it.

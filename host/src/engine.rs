@@ -24,22 +24,32 @@ pub(crate) struct EngineSettings {
     pub(crate) fuel: bool,
 }
 
+/// Whether clones see nothing of each other.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Isolation {
+    #[default]
+    Kept,
+    /// Only where a test shows that it would see a break: with `pagemap_scan`, and with more memory kept for the next
+    /// clone, so that it shows sooner.
+    Broken,
+}
+
 /// The wasmtime configuration of a host, for those who compile or measure components with wasmtime
 /// itself.
 #[must_use]
 pub fn engine_config() -> Config {
-    config(EngineSettings { fuel: false })
+    config(EngineSettings { fuel: false }, Isolation::Kept)
 }
 
 /// The configuration of an engine that compiles for those of [`config`] and runs nothing.
 pub(crate) fn compiling(settings: EngineSettings) -> Config {
-    let mut config = config(settings);
+    let mut config = config(settings, Isolation::Kept);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     config
 }
 
 /// The configuration of an engine.
-pub(crate) fn config(settings: EngineSettings) -> Config {
+pub(crate) fn config(settings: EngineSettings, isolation: Isolation) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -53,11 +63,15 @@ pub(crate) fn config(settings: EngineSettings) -> Config {
         .relaxed_simd_deterministic(true)
         .memory_init_cow(true)
         .wasm_memory64(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(isolation)));
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(isolation: Isolation) -> PoolingAllocationConfig {
+    let (resident, pagemap_scan) = match isolation {
+        Isolation::Kept => (256 << 10, Enabled::No),
+        Isolation::Broken => (4 << 20, Enabled::Yes),
+    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
         // Whatever a component may have, there is for each instance.
@@ -78,10 +92,10 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(4 << 30)
         // A slot's first bytes are wiped in place, and only what lies behind goes back to the
         // kernel: that needs the lock on the address space, which all threads share.
-        .linear_memory_keep_resident(256 << 10)
+        .linear_memory_keep_resident(resident)
         .table_keep_resident(64 << 10)
         .decommit_batch_size(64)
-        .pagemap_scan(Enabled::No);
+        .pagemap_scan(pagemap_scan);
     pool
 }
 

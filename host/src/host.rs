@@ -8,7 +8,7 @@ use std::thread;
 use dynhost_graph::operator::OperatorPolicy;
 
 use crate::component::{ChildCompiler, Component, ComponentError, Engines};
-use crate::engine::INSTANCES;
+use crate::engine::{INSTANCES, Isolation};
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
@@ -36,6 +36,7 @@ pub struct HostBuilder {
     workers: Option<NonZeroU32>,
     code_cache: Option<PathBuf>,
     compiler: Option<ChildCompiler>,
+    isolation: Isolation,
 }
 
 /// Why a host cannot be set up.
@@ -96,13 +97,23 @@ impl HostBuilder {
         self
     }
 
+    /// Breaks the isolation of clones: only for the test that shows that such a break would be seen.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_broken_isolation(mut self) -> Self {
+        self.isolation = Isolation::Broken;
+        self
+    }
+
     /// Sets the host up.
     ///
     /// # Errors
     /// The machine does not allow what the engine needs.
     pub fn build(self) -> Result<Host, HostError> {
-        let engines = Engines::new(self.code_cache.as_deref(), self.compiler)
-            .map_err(|error| HostError::Engine(error.into()))?;
+        let limits = self.limits.within(&self.policy);
+        let engines =
+            Engines::new(self.code_cache.as_deref(), self.compiler, limits.clone(), self.isolation)
+                .map_err(|error| HostError::Engine(error.into()))?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let cores = u32::try_from(cores).unwrap_or(INSTANCES);
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
@@ -112,7 +123,7 @@ impl HostBuilder {
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
-            limits: self.limits.within(&self.policy),
+            limits,
             policy: self.policy,
             memory,
             workers,

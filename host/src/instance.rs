@@ -376,6 +376,10 @@ fn trapped(error: &wasmtime::Error, state: &State, limits: &StepLimits) -> Failu
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Failure::Host { message: format!("it runs too many steps at once: {error}") };
     }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        let message = format!("it exited with code {} instead of returning", exit.0);
+        return Failure::Trap { message };
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return exceeded(LimitKind::Stack, STACK),
         Some(Trap::OutOfFuel) => return exceeded(LimitKind::Fuel, limits.fuel.unwrap_or(0)),

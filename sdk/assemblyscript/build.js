@@ -22,7 +22,9 @@ MODULE is an AssemblyScript module whose top level declares ops.
 export async function compile(entry, folder, options) {
   const { default: asc } = await import("assemblyscript/asc");
   let binary;
-  const { error, stderr } = await asc.main([`${ENTRY}.ts`, "-o", "out.wasm", ...options], {
+  // Without it, the variable CI of the environment alone would colour what is no terminal.
+  const plain = "--noColors";
+  const { error, stderr } = await asc.main([`${ENTRY}.ts`, "-o", "out.wasm", plain, ...options], {
     readFile(name) {
       if (name === `${ENTRY}.ts`) return entry;
       const [, ofSdk] = name.split(`node_modules/${PACKAGE}/`);

@@ -1,10 +1,13 @@
 //! Cancelling: `semantics.md` rule 18. Running guests are interrupted within 100 ms; the bounds here leave room for a
 //! machine that is busy with other things.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dynhost::graph::event::{CancelReason, Event, RunStatus};
 
+use crate::command::Workshop;
 use crate::job::{Job, Ran, Watched, block_on, is_emit, is_start, node};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -118,4 +121,58 @@ fn a_run_that_has_ended_is_not_cancelled() {
         watched.ended().await
     });
     assert_eq!(ran.status(), RunStatus::Succeeded);
+}
+
+/// An op that would go on emitting is heard no more soon after the run is cancelled.
+#[test]
+fn what_is_emitted_after_cancelling_is_lost() {
+    let job = Job::new(
+        r#"
+nodes.flood = { op = "hostile/flood_outputs", config.count = 9000000 }
+"#,
+    );
+    let ran = cancel_after(&job, 100, is_emit);
+    let interrupted =
+        ran.place(|event| matches!(event, Event::StepCancelled { .. }) && node(event) == "flood");
+    assert!(!ran.events[interrupted..].iter().any(is_emit));
+}
+
+const BUSY: &str = r#"
+[job]
+name = "busy"
+[components]
+basics = "ops/basics.wasm"
+odd = "ops/odd.wasm"
+[nodes.numbers]
+op = "basics/numbers"
+inputs.n.value = 1000
+[nodes.busy]
+op = "odd/busy"
+inputs.value.map = "numbers"
+[defaults]
+limits = { memory = "2MiB" }
+"#;
+
+/// `semantics.md` rule 18: Ctrl-C while as many guests compute as there may be, and as many wait.
+#[test]
+fn ctrl_c_ends_a_thousand_busy_loops() {
+    let workshop = Workshop::new();
+    workshop.write("busy.toml", BUSY);
+    let mut run = workshop.dynhost(&["run", "busy.toml", "--max-concurrency", "500"]);
+    run.args(["--events", "/dev/stdout", "--log", "none", "--no-cache"]);
+    let mut run = run.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can start");
+    let mut lines = BufReader::new(run.stdout.take().expect("it is piped")).lines();
+    let begun = lines.by_ref().map_while(Result::ok).filter(|line| line.contains("begun"));
+    // The end of the last line is kept back until there is more.
+    assert_eq!(begun.take(499).count(), 499);
+
+    let interrupted = Instant::now();
+    let kill = Command::new("kill").args(["-INT", &run.id().to_string()]).status();
+    assert!(kill.expect("there is `kill`").success());
+    let rest = lines.map_while(Result::ok).filter(|line| line.contains("begun")).count();
+    let status = run.wait().expect("it ends");
+    let took = interrupted.elapsed();
+    eprintln!("ended {took:?} after Ctrl-C");
+    assert_eq!((status.code(), rest), (Some(130), 1));
+    assert!(took < SOON, "{took:?}");
 }

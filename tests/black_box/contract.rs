@@ -171,5 +171,5 @@ fn messages_and_progress_are_recorded() {
 fn the_hostile_component_is_pure() {
     let component = host().load(&component("hostile")).expect("it can be loaded");
     assert!(component.is_pure(), "{:?}", component.imports());
-    assert_eq!(component.ops().len(), 20);
+    assert_eq!(component.ops().len(), 22);
 }

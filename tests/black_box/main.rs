@@ -8,6 +8,9 @@ mod failing;
 mod grants;
 mod graph;
 mod greedy;
+#[path = "../hand_made/mod.rs"]
+mod hand_made;
+mod hostile;
 mod hosts;
 mod job;
 mod languages;

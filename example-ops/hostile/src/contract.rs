@@ -130,6 +130,14 @@ pub(crate) const MALFORMED_JSON: Op = Op {
     },
 };
 
+pub(crate) const NO_UTF8: Op = Op {
+    name: "no_utf8",
+    definition: || {
+        definition("no_utf8", "Returns a JSON text that is not UTF-8.", Declares::Result, None)
+    },
+    run: |_| Ok(vec![Output { value: Blob::json(*b"\"\xff\""), ..result("") }]),
+};
+
 pub(crate) const SWALLOW: Op = Op {
     name: "swallow",
     definition: || {

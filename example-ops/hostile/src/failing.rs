@@ -13,6 +13,27 @@ pub(crate) const PANIC: Op = Op {
     run: |_| panic!("this op panics"),
 };
 
+/// Panics when it is dropped.
+struct Loaded;
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        panic!("this op panics while it gives back what it held");
+    }
+}
+
+pub(crate) const PANIC_IN_DROP: Op = Op {
+    name: "panic_in_drop",
+    definition: || {
+        let words = "Panics when it is done, while it gives back what it held.";
+        definition("panic_in_drop", words, Declares::Result, None)
+    },
+    run: |_| {
+        let _held = Loaded;
+        Ok(vec![result("0")])
+    },
+};
+
 pub(crate) const TRAP: Op = Op {
     name: "trap",
     definition: || {

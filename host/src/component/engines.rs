@@ -8,8 +8,8 @@ use wasmtime::component::Linker;
 
 use super::compile::ChildCompiler;
 use crate::code_cache::CodeCache;
-use crate::engine::{self, EngineSettings, Ticker};
-use crate::instance::{self, State};
+use crate::engine::{self, EngineSettings, Isolation, Ticker};
+use crate::instance::{self, State, StepLimits};
 
 pub(crate) struct Engines {
     plain: OnceLock<Ready>,
@@ -18,6 +18,9 @@ pub(crate) struct Engines {
     making: Mutex<()>,
     cache: Option<CodeCache>,
     compiler: Option<ChildCompiler>,
+    /// Bounds on a component that describes its ops.
+    limits: StepLimits,
+    isolation: Isolation,
 }
 
 /// An engine with all that its guests can import.
@@ -33,6 +36,8 @@ impl Engines {
     pub(crate) fn new(
         code_cache: Option<&Path>,
         compiler: Option<ChildCompiler>,
+        limits: StepLimits,
+        isolation: Isolation,
     ) -> wasmtime::Result<Self> {
         let engines = Self {
             plain: OnceLock::new(),
@@ -40,6 +45,8 @@ impl Engines {
             making: Mutex::new(()),
             cache: code_cache.and_then(CodeCache::open),
             compiler,
+            limits,
+            isolation,
         };
         engines.ready(EngineSettings { fuel: false })?;
         Ok(engines)
@@ -54,7 +61,7 @@ impl Engines {
         if let Some(ready) = cell.get() {
             return Ok(ready);
         }
-        let engine = Engine::new(&engine::config(settings))?;
+        let engine = Engine::new(&engine::config(settings, self.isolation))?;
         let linker = instance::link(&engine)?;
         let ticker = Ticker::start(&engine)?;
         Ok(cell.get_or_init(|| Ready { engine, linker, _ticker: ticker }))
@@ -71,6 +78,10 @@ impl Engines {
     /// Who compiles in a process of its own; `None`: this process does it.
     pub(super) fn compiler(&self) -> Option<&ChildCompiler> {
         self.compiler.as_ref()
+    }
+
+    pub(super) fn limits(&self) -> &StepLimits {
+        &self.limits
     }
 
     pub(super) fn cache(&self) -> Option<&CodeCache> {

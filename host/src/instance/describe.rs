@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dynhost_graph::definition::OpDefinition;
-use dynhost_graph::event::Level;
+use dynhost_graph::event::{Failure, Level};
 use dynhost_graph::grant::Grants;
 use dynhost_graph::name::{KeyPath, StepKey};
 use futures::future::BoxFuture;
@@ -14,7 +14,7 @@ use crate::wit::OpDefinitionOut;
 
 use super::{
     Asked, Attempt, Linked, Port, ReportKind, RunParams, RunResults, Settings, State, StepLimits,
-    new_store, push_lines,
+    new_store, push_lines, trapped,
 };
 
 /// Bytes of what a guest says while it describes its ops that are kept.
@@ -42,18 +42,26 @@ impl Port for Complaints {
 ///
 /// # Errors
 /// In words, with what the guest complained of under them.
-pub(crate) async fn describe(code: &Linked) -> Result<Vec<OpDefinitionOut>, String> {
+pub(crate) async fn describe(
+    code: &Linked,
+    limits: &StepLimits,
+) -> Result<Vec<OpDefinitionOut>, String> {
     let complaints = Complaints::default();
-    let mut store = new_store(code, &attempt(), Box::new(complaints.clone()))?;
-    let error = match call(code, &mut store).await {
-        Ok(definitions) => return Ok(definitions),
-        Err(error) => error,
+    let attempt = attempt(limits);
+    let mut store = new_store(code, &attempt, Box::new(complaints.clone()))?;
+    let mut words = match call(code, &mut store).await {
+        Ok(Ok(definitions)) => return Ok(definitions),
+        Ok(Err(misfit)) => misfit,
+        Err(error) => match trapped(&error, store.data(), attempt.limits()) {
+            exceeded @ Failure::LimitExceeded { .. } => exceeded.to_string(),
+            // The guest's own words come below.
+            _ => error.root_cause().to_string(),
+        },
     };
     let mut state = store.into_data();
     if let Some(wasi) = state.wasi.take() {
         wasi.flush(&mut state);
     }
-    let mut words = error.root_cause().to_string();
     for complaint in complaints.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         push_lines(&mut words, complaint);
     }
@@ -61,7 +69,7 @@ pub(crate) async fn describe(code: &Linked) -> Result<Vec<OpDefinitionOut>, Stri
 }
 
 /// What stands for an attempt at a step.
-fn attempt() -> Arc<Attempt> {
+fn attempt(limits: &StepLimits) -> Arc<Attempt> {
     let op = OpDefinition {
         name: "describe".to_owned(),
         description: String::new(),
@@ -73,7 +81,7 @@ fn attempt() -> Arc<Attempt> {
         run: "describe".into(),
         op: Arc::new(op),
         config: "null".into(),
-        limits: vec![StepLimits { log: LOG_BYTES, ..StepLimits::default() }],
+        limits: vec![StepLimits { log: LOG_BYTES, fuel: None, ..limits.clone() }],
         grants: Grants::default(),
         secrets: Secrets::default(),
     };
@@ -86,18 +94,23 @@ fn attempt() -> Arc<Attempt> {
     })
 }
 
-async fn call(code: &Linked, store: &mut Store<State>) -> wasmtime::Result<Vec<OpDefinitionOut>> {
+/// What `describe` gives; or in words, which of the functions has another type than it should have.
+async fn call(
+    code: &Linked,
+    store: &mut Store<State>,
+) -> wasmtime::Result<Result<Vec<OpDefinitionOut>, String>> {
     let instance = code.pre.instantiate_async(&mut *store).await?;
-    let misfit = |name: &str, error: wasmtime::Error| {
-        let why = error.root_cause();
-        wasmtime::Error::msg(format!("its `{name}` has another type than the interface: {why}"))
+    let misfit = |name: &str, error: &wasmtime::Error| {
+        format!("its `{name}` has another type than the interface: {}", error.root_cause())
     };
-    instance
-        .get_typed_func::<RunParams<'_>, RunResults>(&mut *store, &code.run)
-        .map_err(|error| misfit("run", error))?;
-    let describe = instance
-        .get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut *store, &code.describe)
-        .map_err(|error| misfit("describe", error))?;
-    let (definitions,) = describe.call_async(&mut *store, ()).await?;
-    Ok(definitions)
+    if let Err(error) = instance.get_typed_func::<RunParams<'_>, RunResults>(&mut *store, &code.run)
+    {
+        return Ok(Err(misfit("run", &error)));
+    }
+    let describe =
+        instance.get_typed_func::<(), (Vec<OpDefinitionOut>,)>(&mut *store, &code.describe);
+    match describe {
+        Ok(describe) => Ok(Ok(describe.call_async(&mut *store, ()).await?.0)),
+        Err(error) => Ok(Err(misfit("describe", &error))),
+    }
 }

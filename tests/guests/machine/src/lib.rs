@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::BuildHasher;
 use std::hint::black_box;
 use std::net::TcpStream;
@@ -47,6 +47,10 @@ enum Deed {
     Link,
     Symlink,
     Folder,
+    /// Opens it again and again, and never closes it.
+    Hoard,
+    /// Opens it, and panics while it is open.
+    Panic,
 }
 
 /// A deed and the path that it is done to; `target` is what a symbolic link says.
@@ -83,6 +87,16 @@ fn touch(element: Option<Json>, #[config] order: Order) -> Result<String> {
         Deed::Link => fs::hard_link(path, beside).map(|()| String::new()),
         Deed::Symlink => symbolic_link(&order.target, path).map(|()| String::new()),
         Deed::Folder => fs::create_dir(path).map(|()| String::new()),
+        Deed::Hoard => loop {
+            match File::open(path) {
+                Ok(file) => std::mem::forget(file),
+                Err(error) => break Err(error),
+            }
+        },
+        Deed::Panic => {
+            let file = File::open(path);
+            panic!("this op panics, and holds {file:?}");
+        }
     };
     done.map_err(|error| Failure::permanent(format!("{:?}", error.kind())))
 }
@@ -121,4 +135,44 @@ fn toil(thousands: u64) -> u64 {
     thousands
 }
 
-export_ops!(look, touch, variables, sleep_a_little, keys, toil);
+/// How a program ends.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(crate = "dynhost_sdk::serde")]
+#[schemars(crate = "dynhost_sdk::schemars")]
+struct Exit {
+    code: i32,
+}
+
+/// Ends as a program does, and not as an op does.
+#[op]
+fn exit(#[config] exit: Exit) -> Json {
+    std::process::exit(exit.code)
+}
+
+/// Sleeps for ever, again and again.
+#[op]
+fn sleep_for_ever() -> Json {
+    loop {
+        sleep(Duration::MAX);
+    }
+}
+
+/// Prints for ever.
+#[op]
+fn print_for_ever() -> Json {
+    loop {
+        println!("{}", "x".repeat(1000));
+    }
+}
+
+export_ops!(
+    exit,
+    keys,
+    look,
+    print_for_ever,
+    sleep_a_little,
+    sleep_for_ever,
+    toil,
+    touch,
+    variables,
+);

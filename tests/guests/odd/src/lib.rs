@@ -8,7 +8,7 @@ use dynhost_sdk::serde_json::{self, Value as Json, json};
 use dynhost_sdk::{Blob, Failure};
 
 /// The ops of this component.
-pub const OPS: &[Op] = &[ATTEMPTS, CHOOSY, DEEP, LATE, LOG, PAIR, PULL];
+pub const OPS: &[Op] = &[ATTEMPTS, BUSY, CHOOSY, DEEP, LATE, LOG, PAIR, PULL];
 
 raw::export!(OPS);
 
@@ -31,6 +31,18 @@ const ATTEMPTS: Op = Op {
             return Err(Failure::transient(format!("attempt {attempt} is not the last")));
         }
         Ok(vec![])
+    },
+};
+
+/// Says that it has begun, at such length that no buffer keeps it back, and computes for ever.
+const BUSY: Op = Op {
+    name: "busy",
+    definition: || definition("busy", &[("value", false)], RESULT),
+    run: |_| {
+        raw::log(dynhost_sdk::step::Level::Info, &"begun ".repeat(2000), &[]);
+        loop {
+            std::hint::black_box(0);
+        }
     },
 };
 
