@@ -1,6 +1,6 @@
 //! The list.
 
-use super::{Case, End, guests};
+use super::{Case, End, hand_written};
 
 const fn op(name: &'static str, nodes: &'static str, end: End) -> Case {
     Case { name, nodes, made: None, end }
@@ -22,17 +22,17 @@ pub(crate) const CASES: &[Case] = &[
     op("computes for ever", "nodes.bad.op = \"hostile/loop\"", TIME_OVER),
     made(
         "computes for ever in its start function",
-        guests::loop_in_start,
+        hand_written::loop_in_start,
         End::Refused("it did not answer within 1000 ms"),
     ),
     made(
         "computes for ever in `describe`",
-        guests::loop_in_describe,
+        hand_written::loop_in_describe,
         End::Refused("it did not answer within 1000 ms"),
     ),
     made(
         "describes 1,000 ops by the same MiB each",
-        guests::long_describe,
+        hand_written::long_describe,
         End::Refused("the limit on what a call may make the host allocate of 128 MiB was exceeded"),
     ),
     op(
@@ -47,35 +47,35 @@ pub(crate) const CASES: &[Case] = &[
     ),
     made(
         "asks for 4 GiB of memory at once",
-        guests::grow_to_the_end,
+        hand_written::grow_to_the_end,
         End::Fails("the memory limit of 512 MiB was exceeded"),
     ),
     made(
         "has 21 memories",
-        guests::many_memories,
+        hand_written::many_memories,
         End::Refused("defined memories count of 21 exceeds the per-instance limit of 1"),
     ),
     made(
         "has 20 tables",
-        guests::many_tables,
+        hand_written::many_tables,
         End::Refused("defined tables count of 20 exceeds the per-instance limit of 8"),
     ),
     made(
         "has 101 instances",
-        guests::many_instances,
+        hand_written::many_instances,
         End::Refused("101 core module instances, which exceeds the configured maximum of 64"),
     ),
     made(
         "asks for a table of 10,000,000 elements",
-        guests::long_table,
+        hand_written::long_table,
         End::Fails("the limit on table elements of 100000 elements was exceeded"),
     ),
     made(
         "emits a name of 4 GiB",
-        guests::emit_4_gib,
+        hand_written::emit_4_gib,
         End::Fails("the guest trapped: string pointer/length out of bounds of memory"),
     ),
-    made("emits a mapping key of 400 MiB", guests::key_of_400_mib, HOST_ALLOCATION),
+    made("emits a mapping key of 400 MiB", hand_written::key_of_400_mib, HOST_ALLOCATION),
     op(
         "emits 1,000,000 elements of 2 bytes",
         "nodes.bad = { op = \"hostile/flood_outputs\", config = { count = 1000000, size = 0 }, timeout = \"5m\" }",
@@ -87,14 +87,18 @@ pub(crate) const CASES: &[Case] = &[
         End::Succeeds,
     ),
     op("prints for ever", "nodes.bad.op = \"machine/print_for_ever\"", TIME_OVER),
-    made("returns 100,000 times the same MiB", guests::same_bytes_again, HOST_ALLOCATION),
-    made("logs 10,000 times the same MiB in one call", guests::same_field_again, HOST_ALLOCATION),
+    made("returns 100,000 times the same MiB", hand_written::same_bytes_again, HOST_ALLOCATION),
+    made(
+        "logs 10,000 times the same MiB in one call",
+        hand_written::same_field_again,
+        HOST_ALLOCATION,
+    ),
     op(
         "opens a file again and again",
         r#"nodes.bad = { op = "machine/touch", config = { deed = "hoard", path = "/data/a.txt" }, grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read" }] }"#,
         RESOURCES,
     ),
-    made("makes handles without end", guests::hoard_handles, RESOURCES),
+    made("makes handles without end", hand_written::hoard_handles, RESOURCES),
     op(
         "pulls `u32::MAX` elements of a collected input",
         "nodes.blobs = { op = \"basics/blobs\", inputs.count.value = 100, inputs.bytes.value = 262144 }\nnodes.bad = { op = \"odd/pull\", inputs.values.collect = \"blobs\" }",
@@ -102,12 +106,12 @@ pub(crate) const CASES: &[Case] = &[
     ),
     made(
         "emits a name that is not UTF-8",
-        guests::name_without_utf8,
+        hand_written::name_without_utf8,
         End::Fails("the guest trapped: invalid utf-8 sequence of 1 bytes from index 0"),
     ),
     made(
         "emits a key that is not UTF-8",
-        guests::key_without_utf8,
+        hand_written::key_without_utf8,
         End::Fails("the guest trapped: invalid utf-8 sequence of 1 bytes from index 0"),
     ),
     op(
@@ -140,12 +144,12 @@ pub(crate) const CASES: &[Case] = &[
         UNREACHABLE,
     ),
     op("panics in a destructor", "nodes.bad.op = \"hostile/panic_in_drop\"", UNREACHABLE),
-    made("traps in the destructor of a resource", guests::trap_in_a_destructor, UNREACHABLE),
-    made("traps after it has returned", guests::trap_after_the_end, UNREACHABLE),
-    made("computes for ever after it has returned", guests::loop_after_the_end, TIME_OVER),
+    made("traps in the destructor of a resource", hand_written::trap_in_a_destructor, UNREACHABLE),
+    made("traps after it has returned", hand_written::trap_after_the_end, UNREACHABLE),
+    made("computes for ever after it has returned", hand_written::loop_after_the_end, TIME_OVER),
     made(
         "calls the host while the host calls it",
-        guests::call_within_a_call,
+        hand_written::call_within_a_call,
         End::Fails("the guest trapped: cannot leave component instance"),
     ),
     op("sleeps for ever", "nodes.bad.op = \"machine/sleep_for_ever\"", TIME_OVER),
@@ -205,7 +209,11 @@ nodes.bad = { op = "machine/touch", config = { deed = "read", path = "/data/made
         "nodes.number = { op = \"hostile/malformed_json\", config.text = \"1e999999999\" }\nnodes.bad = { op = \"basics/multiply_by_two\", inputs.x.from = \"number\" }",
         End::Fails("input `x`: number out of range at line 1 column 11"),
     ),
-    made("has 10,000 functions", guests::many_functions, End::Succeeds),
-    made("is 100 MiB large", guests::a_hundred_mib, End::Succeeds),
-    made("has 10,000 bytes of data, spread over 400 MiB", guests::scattered_data, End::Succeeds),
+    made("has 10,000 functions", hand_written::many_functions, End::Succeeds),
+    made("is 100 MiB large", hand_written::a_hundred_mib, End::Succeeds),
+    made(
+        "has 10,000 bytes of data, spread over 400 MiB",
+        hand_written::scattered_data,
+        End::Succeeds,
+    ),
 ];

@@ -3,7 +3,7 @@
 //! The tests run all of them; the example of this package measures what they cost.
 
 mod cases;
-mod guests;
+mod hand_written;
 
 use std::error::Error;
 use std::fmt::Write;
