@@ -27,6 +27,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, Trap};
 
+use crate::large::LargeValues;
 use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
 
@@ -91,6 +92,8 @@ pub struct Settings {
     pub grants: Grants,
     /// What the placeholders in its environment stand for.
     pub secrets: Secrets,
+    /// Where its large outputs go; `None`: they stay in memory.
+    pub large_values: Option<Arc<LargeValues>>,
 }
 
 impl Settings {
@@ -324,7 +327,8 @@ async fn call(
 
 /// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones.
 fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
-    let op = &state.attempt.settings.op;
+    let settings = &state.attempt.settings;
+    let op = &settings.op;
     for output in returned {
         let offer = Offer {
             name: &output.name,
@@ -332,7 +336,7 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
             media_type: &output.value.media_type,
             data: Cow::Owned(output.value.data),
         };
-        match state.gate.check(op, offer).and_then(|checked| state.gate.accept(op, checked)) {
+        match state.gate.check(settings, offer).and_then(|checked| state.gate.accept(op, checked)) {
             Ok(None) => {}
             Ok(Some(emitted)) => state.port.report(emitted.into()),
             Err(refusal) => {

@@ -28,6 +28,7 @@ mod engine;
 pub mod executor;
 mod host;
 mod instance;
+mod large;
 pub mod lock;
 mod machine;
 mod prepare;

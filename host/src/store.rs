@@ -11,6 +11,7 @@ use std::sync::Arc;
 use dynhost_graph::event::{CancelReason, Event, Recorded, RunStatus};
 use tokio::sync::mpsc::UnboundedSender;
 
+pub use crate::large::LargeValues;
 pub use error::{StoreError, StoreErrorKind};
 
 /// Keeps the events of runs, in order (`semantics.md` rule 19).
@@ -29,6 +30,11 @@ pub trait RunStore: Send + Sync {
         run: &str,
         each: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
+
+    /// Where the values of a run are that are too large to add up in memory; `None`: all of them are in memory.
+    fn large_values(&self) -> Option<Arc<LargeValues>> {
+        None
+    }
 }
 
 /// Whether events are kept.

@@ -4,6 +4,7 @@ mod cache;
 mod crash;
 mod damage;
 mod defects;
+mod large;
 mod rerun;
 mod resume;
 

@@ -84,6 +84,7 @@ fn attempt(limits: &StepLimits) -> Arc<Attempt> {
         limits: vec![StepLimits { log: LOG_BYTES, fuel: None, ..limits.clone() }],
         grants: Grants::default(),
         secrets: Secrets::default(),
+        large_values: None,
     };
     Arc::new(Attempt {
         step: StepKey { node: "describe".into(), keys: KeyPath::root() },

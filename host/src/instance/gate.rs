@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use dynhost_graph::definition::{OpDefinition, OutputDefinition};
 use dynhost_graph::event::{Failure, LimitKind, Violation};
 use dynhost_graph::name::MappingKey;
@@ -11,7 +10,8 @@ use dynhost_graph::value::{MediaType, Value};
 use hashbrown::HashSet;
 use serde::de::IgnoredAny;
 
-use super::{ReportKind, StepLimits, cut};
+use super::{ReportKind, Settings, StepLimits, cut};
+use crate::large::in_memory;
 use crate::wit::EmitError;
 
 /// Bytes of a media type.
@@ -105,8 +105,8 @@ impl OutputGate {
     }
 
     /// Checks the form of an output, before its bytes are copied.
-    pub(super) fn check(&self, op: &OpDefinition, offer: Offer<'_>) -> Result<Checked, Refusal> {
-        let Some((index, output)) = op.output(offer.name) else {
+    pub(super) fn check(&self, settings: &Settings, offer: Offer<'_>) -> Result<Checked, Refusal> {
+        let Some((index, output)) = settings.op.output(offer.name) else {
             let violation = Violation::UnknownOutput { output: shown(offer.name) };
             return Err(Refusal::violation(EmitError::UnknownOutput, violation));
         };
@@ -141,9 +141,9 @@ impl OutputGate {
             let detail = format!("output `{}` is nested deeper", output.name);
             return Err(Refusal::limit(None, (LimitKind::JsonDepth, self.json_depth), detail));
         }
-        let data = match offer.data {
-            Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-            Cow::Owned(bytes) => Bytes::from(bytes),
+        let data = match &settings.large_values {
+            Some(large) => large.keep(offer.data),
+            None => in_memory(offer.data),
         };
         #[expect(clippy::cast_possible_truncation, reason = "an op has a handful of outputs")]
         Ok(Checked { output: index as u32, key, value: Value { media_type, data } })

@@ -73,7 +73,7 @@ fn check(
         media_type: &media_type,
         data: Cow::Borrowed(output.value.data.as_le_slice(store)),
     };
-    Ok(state.gate.check(&state.attempt.settings.op, offer))
+    Ok(state.gate.check(&state.attempt.settings, offer))
 }
 
 /// A guest's handle on a collected input.

@@ -9,6 +9,7 @@ use crate::admission::yields;
 use crate::executor::{Settings, StepSpec};
 use crate::host::Host;
 use crate::instance::StepLimits;
+use crate::large::LargeValues;
 use crate::prepare::PreparedJob;
 
 use super::reuse::{CHEAP, Reuse};
@@ -18,12 +19,13 @@ pub(super) fn specs(
     host: &Host,
     run: &Arc<str>,
     prepared: &PreparedJob,
-    reuse: &Reuse,
+    (reuse, large_values): (&Reuse, Option<&Arc<LargeValues>>),
 ) -> Vec<Arc<StepSpec>> {
     let job = &prepared.job;
     let mut yielding = 0..;
     let spec = |((id, node), rank)| {
-        let settings = settings(host, run, prepared, node);
+        let settings =
+            Settings { large_values: large_values.cloned(), ..settings(host, run, prepared, node) };
         let level = if yields(node) { yielding.next() } else { None };
         Arc::new(StepSpec {
             component: prepared.components[node.component].clone(),
@@ -48,6 +50,7 @@ fn settings(host: &Host, run: &Arc<str>, prepared: &PreparedJob, node: &Node) ->
         limits: (1..=attempts).map(|attempt| limits(host, policy, attempt)).collect(),
         grants: node.grants.clone(),
         secrets: prepared.secrets.of(&node.grants),
+        large_values: None,
     }
 }
 

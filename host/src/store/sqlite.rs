@@ -43,7 +43,7 @@ use super::history::{
     LogFilter, LogLine, NodeSummary, Page, Prune, Pruned, RunFilter, RunSummary, StepFilter,
     StepSummary,
 };
-use super::{Receipt, RunStore, StoreError, StoreErrorKind};
+use super::{LargeValues, Receipt, RunStore, StoreError, StoreErrorKind};
 use crate::cache::{Cache, CacheEntry, CacheKey, CachedSuccess, Digest, Holdings};
 
 /// A state folder. Cheap to clone; any number of processes may use the same folder.
@@ -57,6 +57,7 @@ pub struct SqliteStore {
 struct Shared {
     paths: Paths,
     objects: Arc<dyn Objects>,
+    large_values: Arc<LargeValues>,
     /// For questions of people.
     reader: Mutex<Connection>,
     /// For questions of runs, which must not wait for those of people.
@@ -144,12 +145,14 @@ impl SqliteStore {
         writer: Writer,
         tuning: Tuning,
     ) -> Result<Self> {
-        let objects = Arc::new(FolderObjects::new(paths.objects.clone()));
+        let large_values = Arc::new(LargeValues::new(paths.folder.clone()));
+        let objects =
+            Arc::new(FolderObjects::new(paths.objects.clone(), Arc::clone(&large_values)));
         let connect = if queue.is_some() { connect::beside } else { connect::reading };
         let reader = Mutex::new(connect(&paths.database)?);
         let finder = Mutex::new(connect(&paths.database)?);
         let writer = Mutex::new(writer);
-        let shared = Shared { paths, objects, reader, finder, queue, writer, tuning };
+        let shared = Shared { paths, objects, large_values, reader, finder, queue, writer, tuning };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -392,6 +395,10 @@ impl RunStore for SqliteStore {
         each: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         self.read_from(run, 0, each)
+    }
+
+    fn large_values(&self) -> Option<Arc<LargeValues>> {
+        Some(Arc::clone(&self.shared.large_values))
     }
 }
 

@@ -136,7 +136,7 @@ fn was_killed(output: &Output) -> bool {
 #[test]
 fn a_killed_run_comes_to_the_same_end() {
     let wanted = std::env::var("DYNHOST_KILLS").ok().and_then(|text| text.parse().ok());
-    let wanted: u64 = wanted.unwrap_or(200);
+    let wanted: u64 = wanted.unwrap_or(60);
     let mut harness = Harness::new();
     let (undisturbed, took) = harness.undisturbed();
     assert_eq!(undisturbed.outputs["numbers"], json!([0, 1, 2, 3, 4, 5]));

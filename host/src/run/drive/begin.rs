@@ -111,7 +111,8 @@ impl Driver {
         let refused = host.refusals(&job).first().map(|problem| problem.message.clone());
         let run: Arc<str> = options.id.unwrap_or_else(new_run_id).into();
         let reuse = Reuse::new(&job, &prepared.components, parent, options.cache);
-        let specs = spec::specs(host, &run, prepared, &reuse);
+        let large_values = options.store.large_values();
+        let specs = spec::specs(host, &run, prepared, (&reuse, large_values.as_ref()));
         let largest = specs.iter().filter(|spec| spec.level.is_none());
         let session = host.executor().open(Serving {
             max_concurrency,

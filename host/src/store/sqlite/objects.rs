@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use super::fail_point;
 use super::fault::{Fault, Result};
 use crate::cache::Digest;
+use crate::store::LargeValues;
 
 /// Keeps bytes by their digest. What is put under a digest never changes.
 pub(super) trait Objects: Send + Sync + std::fmt::Debug {
@@ -50,6 +52,8 @@ pub(super) fn from_hex(text: &str) -> Option<Digest> {
 #[derive(Debug)]
 pub(super) struct FolderObjects {
     folder: PathBuf,
+    /// Where those are that have been read.
+    large_values: Arc<LargeValues>,
 }
 
 /// How many objects are written at once: a disk takes many requests to wait for at a time.
@@ -59,8 +63,8 @@ const WRITERS: usize = 8;
 const LEFT: Duration = Duration::from_hours(1);
 
 impl FolderObjects {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(super) fn new(folder: PathBuf, large_values: Arc<LargeValues>) -> Self {
+        Self { folder, large_values }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -142,7 +146,9 @@ impl Objects for FolderObjects {
             Err(Fault::Damaged(what, finding.to_owned()))
         };
         match std::fs::read(&path) {
-            Ok(bytes) if blake3::hash(&bytes) == *digest => Ok(bytes.into()),
+            Ok(bytes) if blake3::hash(&bytes) == *digest => {
+                Ok(self.large_values.keep(bytes.into()))
+            }
             Ok(_) => damaged("its bytes are not those that it is named after"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 damaged("there is no such file")
@@ -240,7 +246,8 @@ mod tests {
     fn some(folder: &Folder) -> FolderObjects {
         let objects = folder.path().join("objects");
         std::fs::create_dir_all(&objects).unwrap();
-        FolderObjects::new(objects)
+        let large_values = Arc::new(LargeValues::new(objects.clone()));
+        FolderObjects::new(objects, large_values)
     }
 
     #[test]

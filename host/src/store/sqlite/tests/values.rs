@@ -4,6 +4,7 @@ use dynhost_graph::event::{CancelReason, OutputValue, ReportedRetry, Reused, Reu
 use dynhost_graph::name::MappingKey;
 
 use super::*;
+use crate::store::LargeValues;
 use crate::store::sqlite::decode::Decoder;
 use crate::store::sqlite::encode::{Encoder, INLINE_BYTES};
 use crate::store::sqlite::objects::FolderObjects;
@@ -89,7 +90,8 @@ fn every_event(value: &Value) -> Vec<Event> {
 #[test]
 fn the_stored_form_is_that_of_serde() {
     let folder = Folder::new();
-    let objects = FolderObjects::new(folder.path().to_path_buf());
+    let large_values = Arc::new(LargeValues::new(folder.path().to_path_buf()));
+    let objects = FolderObjects::new(folder.path().to_path_buf(), large_values);
     let mut encoder = Encoder::default();
     let mut decoder = Decoder::new(&objects);
     for value in &values()[..values().len() - 1] {
