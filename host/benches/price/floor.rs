@@ -6,7 +6,7 @@ use wasmtime::component::{
     Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, Lower, Resource,
     ResourceType,
 };
-use wasmtime::{Engine, Store};
+use wasmtime::{Config, Engine, Store};
 
 use crate::cases::{Case, Feed};
 
@@ -92,8 +92,8 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    pub(crate) fn new(wasm: &Path) -> Result<Self, Box<dyn std::error::Error>> {
-        let engine = Engine::new(&dynhost::engine_config())?;
+    pub(crate) fn new(wasm: &Path, config: &Config) -> Result<Self, Box<dyn std::error::Error>> {
+        let engine = Engine::new(config)?;
         let bytes = std::fs::read(wasm)?;
         let component = if wasmparser::Parser::is_component(&bytes) {
             Component::from_binary(&engine, &bytes)?

@@ -1,14 +1,16 @@
 //! What dynhost adds to a clone, beside a bare wasmtime loop over the same component in the same process:
 //! `cargo bench --bench price`.
 //!
-//! `-- --json` prints one JSON object per case, `-- --readme` writes the table into README.md, and names of cases run
-//! those alone. Both sides take turns, and each pair gives one ratio; what counts is the median of the ratios, with their
-//! spread.
+//! `-- --json` prints one JSON object per case, `-- --readme` writes the table into README.md, `-- --at-most 3` fails where
+//! even the best round was worse than that, and names of cases run those alone. Both sides take turns, and each pair gives
+//! one ratio; what counts is the median of the ratios, with their spread. `-- none --settings` compares the floor with the
+//! same loop under wasmtime's own defaults of the pooling allocator.
 
 mod cases;
 mod floor;
 #[path = "../ops/mod.rs"]
 mod ops;
+mod settings;
 mod table;
 
 use std::num::NonZeroU32;
@@ -31,8 +33,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let (json, readme) = (asked("--json"), asked("--readme"));
-    let wanted: Vec<&String> =
-        arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let at_most = arguments.iter().skip_while(|argument| *argument != "--at-most").nth(1);
+    let bound: f64 = at_most.map_or(Ok(f64::INFINITY), |bound| bound.parse())?;
+    let is_name = |argument: &&String| !argument.starts_with("--") && Some(*argument) != at_most;
+    let wanted: Vec<&String> = arguments.iter().filter(is_name).collect();
     let basics = ops::build()?;
     let mut lines = Vec::new();
     for case in &CASES {
@@ -52,7 +56,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         } else {
             println!("{line}");
         }
+        if line.is_above(bound) {
+            return Err(format!("`{}` costs more than {bound} times the floor", case.name).into());
+        }
         lines.push(line);
+    }
+    if asked("--settings") {
+        settings::compare(&basics, json)?;
     }
     if readme {
         table::write(&lines)?;
@@ -76,7 +86,7 @@ struct Measured {
 }
 
 fn measure(case: &Case, files: (&Path, &Path)) -> Result<Measured, Box<dyn std::error::Error>> {
-    let floor = Floor::new(files.1)?;
+    let floor = Floor::new(files.1, &dynhost::engine_config())?;
     let workers = NonZeroU32::new(case.workers).ok_or("no workers")?;
     let host = Host::builder().workers(workers).build()?;
     let job = case.job(&host, files)?;

@@ -47,6 +47,11 @@ impl Line {
         }
     }
 
+    /// Whether every round was worse than this.
+    pub(crate) fn is_above(&self, bound: f64) -> bool {
+        self.spread.0 > bound
+    }
+
     pub(crate) fn to_json(&self) -> Json {
         json!({
             "case": self.name,

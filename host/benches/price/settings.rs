@@ -1,0 +1,56 @@
+//! What the settings of the engine are worth: the floor, and the same loop under wasmtime's defaults of the pooling
+//! allocator.
+
+use std::path::Path;
+
+use serde_json::json;
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::Begun;
+use crate::cases::{CASES, Case};
+use crate::floor::Floor;
+
+const ROUNDS: usize = 7;
+
+pub(crate) fn compare(wasm: &Path, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = Config::new();
+    let pool = PoolingAllocationConfig::new();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    let (ours, defaults) =
+        (Floor::new(wasm, &dynhost::engine_config())?, Floor::new(wasm, &config)?);
+    for case in CASES.iter().filter(|case| ["trivial", "payload-64k"].contains(&case.name)) {
+        let mut pairs = Vec::new();
+        for round in 0..=ROUNDS {
+            let pair = (timed(&ours, case)?, timed(&defaults, case)?);
+            if round > 0 {
+                pairs.push(pair);
+            }
+        }
+        let of = |each: fn(&(f64, f64)) -> f64| {
+            let mut all: Vec<f64> = pairs.iter().map(each).collect();
+            all.sort_by(f64::total_cmp);
+            all
+        };
+        let (ours, defaults) = (of(|pair| pair.0)[ROUNDS / 2], of(|pair| pair.1)[ROUNDS / 2]);
+        let times = of(|pair| pair.1 / pair.0);
+        let (name, times, least, most) =
+            (case.name, times[ROUNDS / 2], times[0], times[ROUNDS - 1]);
+        if json {
+            let line = json!({ "case": format!("settings-{name}"), "ours_us": ours, "defaults_us": defaults,
+                "times": times, "spread": [least, most] });
+            println!("{line}");
+        } else {
+            println!(
+                "{name:<22} ours {ours:>9.2} µs  defaults {defaults:>9.2} µs  {times:.2} times ({least:.2}–{most:.2}) the clones per second"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Microseconds for each clone.
+fn timed(floor: &Floor, case: &Case) -> wasmtime::Result<f64> {
+    let begun = Begun::now();
+    floor.run(case)?;
+    Ok(begun.took(case.clones()).wall)
+}
