@@ -1,7 +1,7 @@
 //! What a run costs as it grows: a generator of 10 k, 100 k and 1 M keys through a chain of
 //! two clones into a collect; then three levels of 100 keys each, collected level by level, with one
-//! step at a time and with sixteen. `cargo bench --bench growth`, with `-- --json` one JSON
-//! object per case.
+//! step at a time and with sixteen; before that, the memory of 100 and of 500 clones that are all under way.
+//! `cargo bench --bench growth`, with `-- --json` one JSON object per case.
 //!
 //! The cost of a clone should not depend on how many there are, and the memory of the host only on
 //! what is in flight and on what the collect must keep.
@@ -11,10 +11,10 @@ mod ops;
 use std::path::Path;
 use std::time::Instant;
 
-use dynhost::graph::event::RunStatus;
+use dynhost::graph::event::{Event, RunStatus};
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::params::Given;
-use dynhost::{Host, RunOptions};
+use dynhost::{Host, PreparedJob, RunOptions};
 use serde_json::json;
 
 /// The allocator of the `dynhost` binary.
@@ -30,6 +30,8 @@ numbers = { op = "ops/numbers", inputs.n.param = "n" }
 twice = { op = "ops/multiply_by_two", inputs.x.map = "numbers" }
 again = { op = "ops/multiply_by_two", inputs.x.map = "twice" }
 sum = { op = "ops/sum", inputs.numbers.collect = "again" }
+[outputs]
+sum.from = "sum"
 "#;
 
 /// Three levels, each with as many elements.
@@ -50,6 +52,8 @@ nodes.third = { op = "ops/numbers", inputs.n.input = "n" }
 nodes.leaf = { op = "ops/multiply_by_two", inputs.x.map = "third" }
 nodes.sum = { op = "ops/sum", inputs.numbers.collect = "leaf" }
 outputs.sum.from = "sum"
+[outputs]
+sum.from = "sum"
 "#;
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,6 +61,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let json = std::env::args().any(|argument| argument == "--json");
     let wasm = ops::build()?;
     let host = Host::builder().build()?;
+    // First, while no slot of the pool has been used.
+    in_flight(&host, &wasm, json).await?;
     for n in SIZES {
         let name = format!("collect-{n}");
         run(&host, &wasm, &Case { name, nodes: CHAIN, n, at_once: None }).await?.print(json);
@@ -65,6 +71,52 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let name = format!("nested-100x100x100-at-once-{at_once}");
         let case = Case { name, nodes: NESTED, n: 100, at_once: Some(at_once) };
         run(&host, &wasm, &case).await?.print(json);
+    }
+    Ok(())
+}
+
+/// Clones that compute for longer than anyone waits.
+const ENDLESS: &str = r#"
+[nodes]
+repeat = { op = "ops/repeat", inputs.count.param = "n", inputs.number.value = 1000000000000 }
+clone = { op = "ops/sleepless", inputs.iterations.map = "repeat" }
+[defaults]
+limits.memory = "2MiB"
+[outputs]
+sum.collect = "clone"
+"#;
+
+/// What each clone takes that is under way: the difference between few and many.
+async fn in_flight(host: &Host, wasm: &Path, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let (few, many) = (100_u32, 500_u32);
+    let resident = |clones: u32| async move {
+        let case =
+            Case { name: String::new(), nodes: ENDLESS, n: clones.into(), at_once: Some(clones) };
+        let options = RunOptions { max_concurrency: case.at_once, ..RunOptions::default() };
+        let (run, mut events) = host.watch(&prepare(host, wasm, &case)?, options);
+        let mut begun = 0;
+        while begun < clones {
+            let batch = events.next().await.ok_or("the run has ended")?;
+            let starts = batch.iter().filter(|recorded| {
+                matches!(&recorded.event, Event::StepStarted { step, .. } if &*step.node == "clone")
+            });
+            begun += u32::try_from(starts.count())?;
+        }
+        let resident = ops::resident_memory().ok_or("the system does not say")?;
+        run.cancel();
+        run.finished().await?;
+        Ok::<u64, Box<dyn std::error::Error>>(resident)
+    };
+    // The first ones warm the pool, and give back what compiling took.
+    for _ in 0..3 {
+        resident(few).await?;
+    }
+    let bytes = resident(few).await?;
+    let bytes = resident(many).await?.saturating_sub(bytes) / u64::from(many - few);
+    if json {
+        println!("{}", json!({ "case": "in-flight", "bytes_per_clone": bytes }));
+    } else {
+        println!("in flight: {} KiB for each clone that is under way", bytes >> 10);
     }
     Ok(())
 }
@@ -84,23 +136,30 @@ struct Measured {
     peak: Option<u64>,
 }
 
-async fn run(
+fn prepare(
     host: &Host,
     wasm: &Path,
     case: &Case,
-) -> Result<Measured, Box<dyn std::error::Error>> {
+) -> Result<PreparedJob, Box<dyn std::error::Error>> {
     let text = format!(
         "[job]\nname = \"growth\"\n\
          [params]\nn = {{ type = \"integer\" }}\n\
          [components]\nops = '{}'\n\
-         {}\n\
-         [outputs]\nsum.from = \"sum\"\n",
+         {}\n",
         wasm.display(),
         case.nodes,
     );
     let manifest = Manifest::parse("growth.toml".as_ref(), &text)?;
     let given = [("n".to_owned(), Given::Json(json!(case.n)))].into();
-    let job = host.prepare(&manifest, &given)?;
+    Ok(host.prepare(&manifest, &given)?)
+}
+
+async fn run(
+    host: &Host,
+    wasm: &Path,
+    case: &Case,
+) -> Result<Measured, Box<dyn std::error::Error>> {
+    let job = prepare(host, wasm, case)?;
     let options = RunOptions { max_concurrency: case.at_once, ..RunOptions::default() };
     ops::reset_peak_memory();
     let begun = Instant::now();

@@ -69,7 +69,7 @@ impl LargeValues {
         let len = data.len() as u64;
         let (file, map, at) = {
             let mut filling = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            if !filling.as_ref().is_some_and(|filling| filling.used + len <= FILE) {
+            if filling.as_ref().is_none_or(|filling| filling.used + len > FILE) {
                 *filling = Some(self.begin(len.max(FILE))?);
             }
             let Some(filling) = filling.as_mut() else {

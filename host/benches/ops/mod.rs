@@ -28,7 +28,18 @@ pub(crate) fn reset_peak_memory() {
 /// The greatest resident memory since the last reset, in bytes.
 #[allow(dead_code, reason = "not every benchmark looks at memory")]
 pub(crate) fn peak_memory() -> Option<u64> {
+    of_status("VmHWM:")
+}
+
+/// The resident memory, in bytes.
+#[allow(dead_code, reason = "not every benchmark looks at memory")]
+pub(crate) fn resident_memory() -> Option<u64> {
+    of_status("VmRSS:")
+}
+
+#[allow(dead_code, reason = "not every benchmark looks at memory")]
+fn of_status(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
