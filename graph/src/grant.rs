@@ -13,6 +13,9 @@ use std::path::PathBuf;
 pub use capability::{CapabilityGrant, Section, SectionMistake};
 pub use network::{HostError, HostPattern, HttpMethod, NetworkGrant, Scheme};
 
+/// The keys of `grants` that every host has. Any other one is the name of a capability.
+pub const KINDS: [&str; 6] = ["fs", "network", "env", "secrets", "clock", "random"];
+
 /// A place in a manifest, in bytes of its text.
 type Span = Range<usize>;
 

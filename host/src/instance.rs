@@ -27,6 +27,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, Trap};
 
+use crate::capability::{Granted, States};
 use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
 
@@ -91,6 +92,8 @@ pub struct Settings {
     pub grants: Grants,
     /// What the placeholders in its environment stand for.
     pub secrets: Secrets,
+    /// What it is granted of the capabilities of the program that embeds the host.
+    pub granted: Granted,
 }
 
 impl Settings {
@@ -161,7 +164,7 @@ impl Asked {
 }
 
 /// The data of a store: one attempt.
-pub(crate) struct State {
+pub struct State {
     gate: OutputGate,
     meter: Meter,
     port: Box<dyn Port>,
@@ -172,6 +175,7 @@ pub(crate) struct State {
     last_words: Option<String>,
     progress: Progress,
     wasi: Option<Box<Wasi>>,
+    capabilities: States,
 }
 
 /// Characters of a guest's last words that are kept.
@@ -194,6 +198,10 @@ struct Cursor {
 }
 
 impl State {
+    pub(crate) fn capabilities(&mut self) -> &mut States {
+        &mut self.capabilities
+    }
+
     /// Passes a message of the guest on, as long as its log has room.
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
         if level == Level::Error {
@@ -276,6 +284,7 @@ fn new_store(
         last_words: None,
         progress: Progress::default(),
         wasi,
+        capabilities: attempt.settings.granted.states(attempt)?,
     };
     let mut store = Store::new(code.pre.engine(), state);
     store.limiter(|state| &mut state.meter);

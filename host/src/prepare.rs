@@ -42,7 +42,7 @@ impl PreparedJob {
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
         }
-        let secrets = look_up(&mut job).map_err(|problems| {
+        let secrets = look_up(&mut job, &components).map_err(|problems| {
             PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
         })?;
         Ok(Self { job: Arc::new(job), components, manifest: None, secrets })
@@ -133,8 +133,9 @@ impl Host {
         let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
         // First, so that nothing is read that the operator does not allow.
         self.check_admission(manifest, &job)?;
-        let secrets = look_up(&mut job).map_err(|problems| manifest.error(problems))?;
-        let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
+        let in_order = in_order(&job, &components);
+        let secrets =
+            look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
         let record = ManifestRecord {
             path: std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone()),
             text: manifest.text.to_string(),
@@ -160,7 +161,8 @@ impl Host {
         if params::missing(manifest, given).is_empty() {
             let mut job = plan::plan(manifest, &infos, given, &folders)?;
             self.check_admission(manifest, &job)?;
-            look_up(&mut job).map_err(|problems| manifest.error(problems))?;
+            let in_order = in_order(&job, &components);
+            look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
         } else {
             plan::check(manifest, &infos, given, &folders)?;
         }
@@ -203,6 +205,10 @@ impl Host {
 
 fn infos(components: &BTreeMap<String, Component>) -> BTreeMap<String, ComponentInfo> {
     components.iter().map(|(alias, component)| (alias.clone(), component.info())).collect()
+}
+
+fn in_order(job: &Job, components: &BTreeMap<String, Component>) -> Vec<Component> {
+    job.components.iter().map(|used| components[&used.alias].clone()).collect()
 }
 
 fn folder_of(manifest: &Path) -> PathBuf {

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
-use super::Span;
+use super::{KINDS, Span};
+use crate::manifest::Problem;
+use crate::manifest::item::unknown_key;
 
 /// `grants.NAME` of a node, where NAME is a capability of the program that runs the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,13 @@ impl CapabilityGrant {
         let text = toml::Value::try_from(section)?.to_string().into();
         let section = Section { text, places: Arc::new([]) };
         Ok(Self { name: name.into(), section, pure: None, span: 0..0 })
+    }
+
+    /// Says that there is no capability of this name, only these.
+    #[must_use]
+    pub fn unknown(&self, capabilities: &[&str]) -> Problem {
+        let allowed = [KINDS.as_slice(), capabilities].concat();
+        unknown_key(&self.name, self.span.clone(), "`grants`", &allowed)
     }
 }
 

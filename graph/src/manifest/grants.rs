@@ -8,20 +8,17 @@ use super::error::Problem;
 use super::item::{self, Item, Keys};
 use super::{FolderEntry, GrantEntries, Spanned};
 use crate::grant::{
-    Access, CapabilityGrant, Clock, ClockGrant, EnvGrant, Grants, HostPattern, HttpMethod, NetworkGrant, Random,
+    Access, CapabilityGrant, Clock, ClockGrant, EnvGrant, Grants, HostPattern, HttpMethod, KINDS, NetworkGrant, Random,
     RandomGrant, Scheme, SecretGrant, SecretSource, Section, SectionMistake,
 };
 use toml::de::{DeTable, DeValue};
-
-/// The kinds of grants; any other name is that of a capability.
-pub(crate) const KEYS: [&str; 6] = ["fs", "network", "env", "secrets", "clock", "random"];
 
 /// Reads `grants`.
 pub(super) fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<GrantEntries> {
     let table = item::table(item, problems)?;
     let others = capability_items(table);
     let names = others.iter().map(|item| item.key);
-    let allowed: Vec<&str> = KEYS.into_iter().chain(names).collect();
+    let allowed: Vec<&str> = KINDS.into_iter().chain(names).collect();
     let keys = Keys::open(table, "`grants`", &allowed, problems);
     Some(GrantEntries {
         folders: folders(&keys, problems),
@@ -41,7 +38,7 @@ pub(super) fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Gra
 /// runs the job.
 pub(crate) fn capability_items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
     let other = |item: &Item<'_>| {
-        matches!(item.value, DeValue::Table(_)) && !KEYS.contains(&item.key)
+        matches!(item.value, DeValue::Table(_)) && !KINDS.contains(&item.key)
     };
     item::items(table).into_iter().filter(other).collect()
 }

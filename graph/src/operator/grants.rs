@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::grant::{
-    Access, CapabilityGrant, Clock, FolderGrant, Grant, HostPattern, NetworkGrant, Random, SecretSource,
+    Access, CapabilityGrant, Clock, FolderGrant, Grant, HostPattern, KINDS, NetworkGrant, Random, SecretSource,
 };
 use crate::manifest::Problem;
-use crate::manifest::grants::{KEYS, capability, capability_items, network};
+use crate::manifest::grants::{capability, capability_items, network};
 use crate::manifest::item::{self, Item, Keys};
 
 /// The grants that a policy allows; a grant that no rule covers is refused.
@@ -44,7 +44,7 @@ impl GrantRules {
         let table = item::table(item, problems)?;
         let others = capability_items(table);
         let names = others.iter().map(|item| item.key);
-        let allowed: Vec<&str> = KEYS.into_iter().chain(names).collect();
+        let allowed: Vec<&str> = KINDS.into_iter().chain(names).collect();
         let keys = Keys::open(table, "`[grants]`", &allowed, problems);
         let folders = keys.read("fs", problems, item::array).unwrap_or_default();
         let hosts = keys.read("network", problems, item::array).unwrap_or_default();

@@ -9,6 +9,7 @@ use dynhost_graph::name::{KeyPath, StepKey};
 use futures::future::BoxFuture;
 use wasmtime::Store;
 
+use crate::capability::Granted;
 use crate::secret::Secrets;
 use crate::wit::OpDefinitionOut;
 
@@ -84,6 +85,7 @@ fn attempt(limits: &StepLimits) -> Arc<Attempt> {
         limits: vec![StepLimits { log: LOG_BYTES, fuel: None, ..limits.clone() }],
         grants: Grants::default(),
         secrets: Secrets::default(),
+        granted: Granted::default(),
     };
     Arc::new(Attempt {
         step: StepKey { node: "describe".into(), keys: KeyPath::root() },

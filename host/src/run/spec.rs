@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use dynhost_graph::job::{Node, Policy};
+use dynhost_graph::job::{Node, NodeId, Policy};
 use dynhost_graph::limits::Bound;
 
 use crate::admission::yields;
+use crate::capability::Granted;
 use crate::executor::{Settings, StepSpec};
 use crate::host::Host;
 use crate::instance::StepLimits;
@@ -22,11 +23,12 @@ pub(super) fn specs(
 ) -> Vec<Arc<StepSpec>> {
     let job = &prepared.job;
     let mut yielding = 0..;
-    let spec = |((id, node), rank)| {
-        let settings = settings(host, run, prepared, node);
+    let spec = |((id, node), rank): ((NodeId, &Node), u32)| {
+        let (component, granted) = prepared.components[node.component].granted(node);
+        let settings = Settings { granted, ..settings(host, run, prepared, node) };
         let level = if yields(node) { yielding.next() } else { None };
         Arc::new(StepSpec {
-            component: prepared.components[node.component].clone(),
+            component,
             settings: Arc::new(settings),
             rank,
             level,
@@ -48,6 +50,7 @@ fn settings(host: &Host, run: &Arc<str>, prepared: &PreparedJob, node: &Node) ->
         limits: (1..=attempts).map(|attempt| limits(host, policy, attempt)).collect(),
         grants: node.grants.clone(),
         secrets: prepared.secrets.of(&node.grants),
+        granted: Granted::default(),
     }
 }
 
