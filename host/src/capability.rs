@@ -21,8 +21,8 @@ pub use crate::instance::State as StepData;
 
 pub(crate) use check::{pure, refusals};
 pub(crate) use link::link;
-pub(crate) use offer::{Capabilities, States};
 pub use offer::Granted;
+pub(crate) use offer::{Capabilities, States};
 
 /// Interfaces that a program offers to the components of its jobs.
 ///

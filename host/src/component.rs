@@ -194,7 +194,8 @@ impl Component {
         let describe = |code| describe::describe(&loaded.path, code, loaded.engines.limits());
         let nothing_granted = Self::with(loaded, Vec::new());
         let code = nothing_granted.code(false);
-        code.map_err(|why| ComponentError::Describe { path: loaded.path.clone(), why }).and_then(describe)
+        code.map_err(|why| ComponentError::Describe { path: loaded.path.clone(), why })
+            .and_then(describe)
     }
 
     /// What the planner needs to know of it.
@@ -255,10 +256,9 @@ impl Loaded {
     /// Links it with nothing granted. That its imports fit the capabilities is seen by linking it with all of them.
     fn first_link(&self) -> Result<Linked, ComponentError> {
         let path = || self.path.clone();
-        let plain = self.link(false, &[]).map_err(|source| ComponentError::Interface {
-            path: path(),
-            source: source.into(),
-        })?;
+        let plain = self
+            .link(false, &[])
+            .map_err(|source| ComponentError::Interface { path: path(), source: source.into() })?;
         let names: Vec<_> = self.capabilities.names().collect();
         if !names.is_empty() {
             self.link(false, &names).map_err(|source| ComponentError::Capability {
@@ -366,6 +366,10 @@ fn check_world(
         Ok((imports.into_iter().collect(), exports))
     } else {
         let capabilities = capabilities.interfaces();
-        Err(ComponentError::UnknownImports { path: path.to_path_buf(), imports: unknown, capabilities })
+        Err(ComponentError::UnknownImports {
+            path: path.to_path_buf(),
+            imports: unknown,
+            capabilities,
+        })
     }
 }

@@ -173,7 +173,11 @@ mod tests {
     #[test]
     fn mistakes_have_the_place_in_the_file() {
         let cases = [
-            ("x = { b = [1, 2, 'three'] }", "'three'", "invalid type: string \"three\", expected u8"),
+            (
+                "x = { b = [1, 2, 'three'] }",
+                "'three'",
+                "invalid type: string \"three\", expected u8",
+            ),
             ("x.b = [ 1 ]\nx.a . c = 300", "300", "invalid value: integer `300`, expected u8"),
             ("x = { a = { c = 1, d = 2 } }", "d", "unknown field `d`, expected `c`"),
             ("[x]\nb = []\n[x.a]\n", "[x.a]", "missing field `c`"),
@@ -190,6 +194,9 @@ mod tests {
         let document = DeTable::parse(text).unwrap();
         let (_, value) = document.get_ref().iter().next().unwrap();
         let other = Section::of(value.get_ref(), &value.span()).unwrap();
-        assert_eq!((one.section, "{ a = [\"t\"], b = 1 }"), (other.clone(), other.to_string().as_str()));
+        assert_eq!(
+            (one.section, "{ a = [\"t\"], b = 1 }"),
+            (other.clone(), other.to_string().as_str())
+        );
     }
 }

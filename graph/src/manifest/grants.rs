@@ -8,8 +8,8 @@ use super::error::Problem;
 use super::item::{self, Item, Keys};
 use super::{FolderEntry, GrantEntries, Spanned};
 use crate::grant::{
-    Access, CapabilityGrant, Clock, ClockGrant, EnvGrant, Grants, HostPattern, HttpMethod, KINDS, NetworkGrant, Random,
-    RandomGrant, Scheme, SecretGrant, SecretSource, Section, SectionMistake,
+    Access, CapabilityGrant, Clock, ClockGrant, EnvGrant, Grants, HostPattern, HttpMethod, KINDS,
+    NetworkGrant, Random, RandomGrant, Scheme, SecretGrant, SecretSource, Section, SectionMistake,
 };
 use toml::de::{DeTable, DeValue};
 
@@ -37,9 +37,8 @@ pub(super) fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Gra
 /// The tables under names that are no kind of grant: whether there are such capabilities is for the program to say that
 /// runs the job.
 pub(crate) fn capability_items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
-    let other = |item: &Item<'_>| {
-        matches!(item.value, DeValue::Table(_)) && !KINDS.contains(&item.key)
-    };
+    let other =
+        |item: &Item<'_>| matches!(item.value, DeValue::Table(_)) && !KINDS.contains(&item.key);
     item::items(table).into_iter().filter(other).collect()
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::grant::{
-    Access, CapabilityGrant, Clock, FolderGrant, Grant, HostPattern, KINDS, NetworkGrant, Random, SecretSource,
+    Access, CapabilityGrant, Clock, FolderGrant, Grant, HostPattern, KINDS, NetworkGrant, Random,
+    SecretSource,
 };
 use crate::manifest::Problem;
 use crate::manifest::grants::{capability, capability_items, network};

@@ -15,9 +15,10 @@ pub(crate) fn refusals(
     policy: &OperatorPolicy,
     job: &Job,
 ) -> Vec<Problem> {
-    let grants = job.nodes.iter().flat_map(|node| {
-        node.grants.capabilities.iter().map(|grant| (&*node.name, grant))
-    });
+    let grants = job
+        .nodes
+        .iter()
+        .flat_map(|node| node.grants.capabilities.iter().map(|grant| (&*node.name, grant)));
     grants.filter_map(|(node, grant)| refusal(capabilities, policy, node, grant)).collect()
 }
 

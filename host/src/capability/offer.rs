@@ -110,7 +110,10 @@ impl Capabilities {
     /// Those whose interfaces are among these imports.
     pub(crate) fn imported_by(&self, imports: &[String]) -> Self {
         let imported = |offer: &&Arc<dyn Offer>| {
-            imports.iter().filter_map(|import| self.providing(import)).any(|one| one.name() == offer.name())
+            imports
+                .iter()
+                .filter_map(|import| self.providing(import))
+                .any(|one| one.name() == offer.name())
         };
         Self(self.0.iter().filter(imported).cloned().collect())
     }
@@ -121,7 +124,9 @@ impl Capabilities {
 
     /// Names with what they provide, for people.
     pub(crate) fn interfaces(&self) -> Vec<String> {
-        let of = |offer: &Arc<dyn Offer>| format!("{} ({})", offer.name(), offer.interfaces().join(", "));
+        let of = |offer: &Arc<dyn Offer>| {
+            format!("{} ({})", offer.name(), offer.interfaces().join(", "))
+        };
         self.0.iter().map(of).collect()
     }
 
@@ -178,7 +183,11 @@ impl fmt::Debug for Granted {
 }
 
 impl Granted {
-    pub(crate) fn add(&mut self, offer: &dyn Offer, section: &Section) -> Result<(), SectionMistake> {
+    pub(crate) fn add(
+        &mut self,
+        offer: &dyn Offer,
+        section: &Section,
+    ) -> Result<(), SectionMistake> {
         self.0.push((offer.name(), offer.give(section)?));
         Ok(())
     }
@@ -221,7 +230,9 @@ mod tests {
 
     #[test]
     fn versions_are_compatible_as_wasmtime_has_it() {
-        let same = |one: &str, other: &str| track(&format!("a:b/c@{one}")) == track(&format!("a:b/c@{other}"));
+        let same = |one: &str, other: &str| {
+            track(&format!("a:b/c@{one}")) == track(&format!("a:b/c@{other}"))
+        };
         assert!(same("0.1.0", "0.1.7"));
         assert!(same("1.2.0", "1.9.3"));
         assert!(!same("0.1.0", "0.2.0"));
