@@ -72,7 +72,8 @@ impl Host {
     /// could be too little memory.
     pub(crate) fn refusals(&self, job: &Job) -> Vec<Problem> {
         let mut problems = self.policy().refusals(job, &real);
-        problems.extend(capability::refusals(self.capabilities(), self.policy(), job));
+        let grants = capability::of_job(job);
+        problems.extend(capability::refusals(self.capabilities(), self.policy(), grants));
         let names =
             || if self.policy().memory_total.is_some() { "policy allows" } else { "host has" };
         let largest = job.nodes.iter().filter(|node| !yields(node));

@@ -19,7 +19,7 @@ use wasmtime::component::Linker;
 pub use crate::executor::Attempt;
 pub use crate::instance::State as StepData;
 
-pub(crate) use check::{pure, refusals};
+pub(crate) use check::{of_job, of_manifest, pure, refusals};
 pub(crate) use link::link;
 pub use offer::Granted;
 pub(crate) use offer::{Capabilities, States};

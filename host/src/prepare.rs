@@ -13,6 +13,7 @@ use dynhost_graph::manifest::{Manifest, ManifestError};
 use dynhost_graph::params::{self, GivenParams};
 use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
+use crate::capability;
 use crate::component::{Component, ComponentError};
 use crate::host::Host;
 use crate::secret::SecretValues;
@@ -164,6 +165,11 @@ impl Host {
             look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
         } else {
             plan::check(manifest, &infos, given, &folders)?;
+            let grants = capability::of_manifest(manifest);
+            let problems = capability::refusals(self.capabilities(), self.policy(), grants);
+            if !problems.is_empty() {
+                return Err(manifest.error(problems).into());
+            }
         }
         Ok(components)
     }

@@ -1,25 +1,39 @@
 //! What a job grants of capabilities, checked before anything runs.
 
+use std::iter;
+
 use dynhost_graph::grant::{CapabilityGrant, SectionMistake};
 use dynhost_graph::job::{Job, Node};
-use dynhost_graph::manifest::Problem;
+use dynhost_graph::manifest::{Manifest, Problem};
 use dynhost_graph::operator::OperatorPolicy;
 
 use super::Capabilities;
 use crate::component::Component;
 
-/// What speaks against the grants of a job: capabilities that there are not, sections with mistakes, and what the
-/// operator's policy does not allow.
-pub(crate) fn refusals(
+/// What speaks against the grants of nodes, each with the name of its node: capabilities that there are not, sections with
+/// mistakes, and what the operator's policy does not allow.
+pub(crate) fn refusals<'a>(
     capabilities: &Capabilities,
     policy: &OperatorPolicy,
-    job: &Job,
+    grants: impl Iterator<Item = (&'a str, &'a CapabilityGrant)>,
 ) -> Vec<Problem> {
-    let grants = job
-        .nodes
-        .iter()
-        .flat_map(|node| node.grants.capabilities.iter().map(|grant| (&*node.name, grant)));
     grants.filter_map(|(node, grant)| refusal(capabilities, policy, node, grant)).collect()
+}
+
+/// The grants of a job's nodes.
+pub(crate) fn of_job(job: &Job) -> impl Iterator<Item = (&str, &CapabilityGrant)> {
+    job.nodes
+        .iter()
+        .flat_map(|node| node.grants.capabilities.iter().map(|grant| (&*node.name, grant)))
+}
+
+/// The grants of a manifest's nodes, as they are written.
+pub(crate) fn of_manifest(manifest: &Manifest) -> impl Iterator<Item = (&str, &CapabilityGrant)> {
+    let bodies = iter::once(&manifest.body).chain(manifest.graphs.iter().map(|graph| &graph.body));
+    bodies.flat_map(|body| &body.nodes).flat_map(|node| {
+        let grants = &node.settings.grants.others.capabilities;
+        grants.iter().map(|grant| (node.name.value.as_str(), grant))
+    })
 }
 
 fn refusal(

@@ -1,10 +1,12 @@
 //! What manifests and policies may say of a capability.
 
+use dynhost::graph::manifest::Manifest;
 use dynhost::graph::operator::OperatorPolicy;
+use dynhost::graph::params::GivenParams;
 use dynhost::{Host, HostError, RunError, RunOptions};
 
 use super::{NORTH, Shop, builder, host_with, job};
-use crate::job::{Job, block_on};
+use crate::job::{Job, block_on, component};
 
 fn refusal(host: &Host, node: &str) -> String {
     job(host, node).try_prepare().expect_err("it is refused").to_string()
@@ -63,6 +65,20 @@ fn a_grant_that_nobody_can_use_is_refused() {
         words.ends_with(&format!("unknown key `orders` in `grants`\n  help: {all}")),
         "{words}"
     );
+}
+
+/// What can be known without the params is checked without them.
+#[test]
+fn grants_are_checked_where_a_param_is_missing() {
+    let host = host_with(&Shop::default());
+    let text = format!(
+        "job.name = \"test\"\nparams.n.type = \"integer\"\ncomponents.orders = {:?}\n[nodes.one]\nop = \"orders/idle\"\ninputs.value.param = \"n\"\ngrants.orders.shop = []\n",
+        component("orders")
+    );
+    let manifest = Manifest::parse("test.toml".as_ref(), &text).expect("it is well formed");
+    let error = host.check(&manifest, &GivenParams::new()).expect_err("it is refused").to_string();
+    let words = "`grants.orders` of node `one`: unknown field `shop`, expected `shops` or `closed`";
+    assert_eq!(error, format!("test.toml:7:15: {words}"));
 }
 
 fn with_policy(text: &str) -> Result<Host, HostError> {

@@ -116,22 +116,23 @@ fn an_unknown_interface_is_refused() {
 const WIT: &str = "package my:guest;
 world guest {
     include dynhost:op/component@0.1.0;
-    import other:orders/lookup@1.0.0;
+    import other:orders/lookup@VERSION;
 }
-package other:orders@1.0.0 {
-    interface lookup { find: func(number: u32) -> PLACE; }
+package other:orders@VERSION {
+    interface lookup { find: func(number: u32) -> RESULT; }
 }
 ";
 
 /// A core module in text form, made a component by a recipe that names a world of its own.
-fn hand_made(find: &str, result: &str) -> Result<Vec<u8>, dynhost::ComponentError> {
+fn hand_made(version: &str, find: &str, result: &str) -> Result<Vec<u8>, dynhost::ComponentError> {
     let folder = tempdir().expect("a folder");
     let wit = folder.path().join("wit");
     fs::create_dir_all(wit.join("deps/op")).expect("a folder");
-    fs::write(wit.join("guest.wit"), WIT.replace("PLACE", find)).expect("a file");
+    fs::write(wit.join("guest.wit"), WIT.replace("RESULT", find).replace("VERSION", version))
+        .expect("a file");
     fs::write(wit.join("deps/op/op.wit"), OP_WIT).expect("a file");
     let import = format!(
-        "(import \"other:orders/lookup@1.0.0\" \"find\" (func $find (param i32) (result {result})))"
+        "(import \"other:orders/lookup@{version}\" \"find\" (func $find (param i32) (result {result})))"
     );
     let guest = Guest {
         imports: &import,
@@ -150,13 +151,20 @@ fn a_module_of_another_world_is_made_a_component() {
     let host = builder().capability(Odd::<0>).build().expect("a host");
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("guest.wasm");
-    let load = |find: &str, result: &str| {
-        fs::write(&path, hand_made(find, result).expect("a component")).expect("a file");
+    let load = |version: &str, find: &str, result: &str| {
+        fs::write(&path, hand_made(version, find, result).expect("a component")).expect("a file");
         host.load(&path)
     };
-    let loaded = load("u32", "i32").expect("it fits");
-    assert_eq!(loaded.capabilities().collect::<Vec<_>>(), ["orders"]);
-    let error = load("u64", "i64").expect_err("it does not fit");
+    for version in ["1.0.0", "1.2.3"] {
+        let loaded = load(version, "u32", "i32").expect("it fits");
+        assert_eq!(loaded.capabilities().collect::<Vec<_>>(), ["orders"]);
+    }
+    let error = load("2.0.0", "u32", "i32").expect_err("it is another interface").to_string();
+    assert!(
+        error.ends_with("imports `other:orders/lookup@2.0.0`, which this host does not have"),
+        "{error}"
+    );
+    let error = load("1.0.0", "u64", "i64").expect_err("it does not fit");
     let text = error.to_string();
     assert!(text.ends_with("does not fit the capabilities that it imports, `orders`"), "{text}");
 }
