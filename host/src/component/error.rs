@@ -218,11 +218,11 @@ impl ComponentError {
             Self::UnknownImports { capabilities, .. } => {
                 let wasi = WASI_PACKAGES.iter().map(|package| format!("{package}*"));
                 let wasi = quoted(&wasi.collect::<Vec<_>>());
-                let capabilities = match capabilities.as_slice() {
-                    [] => "and no capabilities of its own".to_owned(),
-                    some => format!("and its capabilities: {}", quoted(some)),
+                let more = match capabilities.as_slice() {
+                    [] => String::new(),
+                    some => format!("; and the capabilities {}", quoted(some)),
                 };
-                Some(format!("it has `{OP_PACKAGE}*`, WASI 0.2 ({wasi}), {capabilities}"))
+                Some(format!("offered are `{OP_PACKAGE}*` and WASI 0.2: {wasi}{more}"))
             }
             _ => None,
         }

@@ -132,7 +132,7 @@ impl trouble::Host for Visit {
 
     async fn wait(&mut self) {
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn take(&mut self, bytes: Vec<u8>) -> wasmtime::Result<u64> {
