@@ -21,6 +21,7 @@ fn main() {
         ("conformance", "wasm32-wasip2"),
         ("crooked", "wasm32-unknown-unknown"),
         ("odd", "wasm32-unknown-unknown"),
+        ("orders", "wasm32-unknown-unknown"),
         ("machine", "wasm32-wasip2"),
         ("network", "wasm32-wasip2"),
         ("scripted", "wasm32-wasip2"),
@@ -43,6 +44,7 @@ fn main() {
         "machine",
         "network",
         "odd",
+        "orders",
         "scripted",
     ] {
         println!("cargo::rerun-if-changed={}", guests.join(input).display());

@@ -3,13 +3,18 @@
 //! Each [`Grant`] has a kind, words and a place in the manifest, so that a rule from elsewhere can
 //! be held against it. Nothing here looks at the machine.
 
+mod capability;
 mod network;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
+pub use capability::{CapabilityGrant, Section, SectionMistake};
 pub use network::{HostError, HostPattern, HttpMethod, NetworkGrant, Scheme};
+
+/// The keys of `grants` that every host has. Any other one is the name of a capability.
+pub const KINDS: [&str; 6] = ["fs", "network", "env", "secrets", "clock", "random"];
 
 /// A place in a manifest, in bytes of its text.
 type Span = Range<usize>;
@@ -29,6 +34,8 @@ pub struct Grants {
     pub clock: Option<ClockGrant>,
     /// `random`; `None`: a sequence that follows from the step's inputs.
     pub random: Option<RandomGrant>,
+    /// Under any other name: capabilities of the program that runs the job.
+    pub capabilities: Vec<CapabilityGrant>,
 }
 
 /// A folder of the host that a guest sees.
@@ -154,6 +161,8 @@ pub enum Grant<'a> {
     Clock(&'a ClockGrant),
     /// Randomness.
     Random(&'a RandomGrant),
+    /// A capability of the program that runs the job.
+    Capability(&'a CapabilityGrant),
 }
 
 impl Grants {
@@ -167,6 +176,7 @@ impl Grants {
             .chain(secrets)
             .chain(self.clock.iter().map(Grant::Clock))
             .chain(self.random.iter().map(Grant::Random))
+            .chain(self.capabilities.iter().map(Grant::Capability))
     }
 
     /// Whether what a step gives still follows from what it is given alone.
@@ -185,7 +195,7 @@ impl Grants {
 impl<'a> Grant<'a> {
     /// The key under `grants` that it stands under.
     #[must_use]
-    pub const fn kind(self) -> &'static str {
+    pub fn kind(self) -> &'a str {
         match self {
             Self::Folder(_) => "fs",
             Self::Network(_) => "network",
@@ -193,6 +203,7 @@ impl<'a> Grant<'a> {
             Self::Secret(_) => "secrets",
             Self::Clock(_) => "clock",
             Self::Random(_) => "random",
+            Self::Capability(grant) => &grant.name,
         }
     }
 
@@ -205,7 +216,8 @@ impl<'a> Grant<'a> {
             | Self::Env(EnvGrant { span, .. })
             | Self::Secret(SecretGrant { span, .. })
             | Self::Clock(ClockGrant { span, .. })
-            | Self::Random(RandomGrant { span, .. }) => span,
+            | Self::Random(RandomGrant { span, .. })
+            | Self::Capability(CapabilityGrant { span, .. }) => span,
         }
     }
 
@@ -218,13 +230,15 @@ impl<'a> Grant<'a> {
             Self::Env(_) => true,
             Self::Clock(grant) => !matches!(grant.clock, Clock::Real),
             Self::Random(grant) => !matches!(grant.random, Random::Real),
+            Self::Capability(grant) => grant.pure.is_some(),
         }
     }
 
-    /// The beginning of the name of the interface that a component must import to use it.
+    /// The beginning of the name of the interface that a component must import to use it; `None`: that is for the program
+    /// to say that runs the job.
     #[must_use]
-    pub const fn import(self) -> &'static str {
-        match self {
+    pub const fn import(self) -> Option<&'static str> {
+        Some(match self {
             Self::Folder(_) => "wasi:filesystem/",
             Self::Network(grant) => match grant.scheme {
                 Scheme::Https | Scheme::Http => "wasi:http/outgoing-handler",
@@ -234,7 +248,8 @@ impl<'a> Grant<'a> {
             Self::Env(_) | Self::Secret(_) => "wasi:cli/environment",
             Self::Clock(_) => "wasi:clocks/",
             Self::Random(_) => "wasi:random/",
-        }
+            Self::Capability(_) => return None,
+        })
     }
 }
 
@@ -263,6 +278,7 @@ impl fmt::Display for Grant<'_> {
             Self::Random(RandomGrant { random: Random::Seed(seed), .. }) => {
                 write!(f, "draw randomness with the seed {seed}")
             }
+            Self::Capability(grant) => grant.fmt(f),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct OperatorPolicy {
     pub memory_total: Option<u64>,
     /// What may be granted; `None`: anything.
     pub grants: Option<GrantRules>,
+    /// The text of its file, into which the places in [`grants`](Self::grants) point.
+    pub text: Arc<str>,
 }
 
 impl OperatorPolicy {
@@ -56,7 +58,8 @@ impl OperatorPolicy {
         let mut problems = Vec::new();
         let problems_of = &mut problems;
         let top = Keys::open(document.get_ref(), "the policy", &["limits", "grants"], problems_of);
-        let mut policy = Self { name: path.display().to_string(), ..Self::default() };
+        let name = path.display().to_string();
+        let mut policy = Self { name, text: Arc::from(text), ..Self::default() };
         top.read("limits", problems_of, |item, p| policy.read_limits(item, p));
         let base = path.parent().unwrap_or(Path::new(""));
         policy.grants = top.read("grants", problems_of, |item, p| GrantRules::read(item, base, p));

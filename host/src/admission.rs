@@ -12,6 +12,7 @@ use dynhost_graph::job::{Job, Node};
 use dynhost_graph::limits::Bound;
 use dynhost_graph::manifest::Problem;
 
+use crate::capability;
 use crate::host::Host;
 use crate::prepare::PreparedJob;
 use crate::run::{MAX_CONCURRENCY, RunOptions};
@@ -71,6 +72,8 @@ impl Host {
     /// could be too little memory.
     pub(crate) fn refusals(&self, job: &Job) -> Vec<Problem> {
         let mut problems = self.policy().refusals(job, &real);
+        let grants = capability::of_job(job);
+        problems.extend(capability::refusals(self.capabilities(), self.policy(), grants));
         let names =
             || if self.policy().memory_total.is_some() { "policy allows" } else { "host has" };
         let largest = job.nodes.iter().filter(|node| !yields(node));

@@ -11,13 +11,15 @@ mod error;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dynhost_graph::definition::OpDefinition;
+use dynhost_graph::job::Node;
 use dynhost_graph::plan::ComponentInfo;
 use sha2::{Digest, Sha256};
 use wasmtime::component::types::ComponentItem;
 
+use crate::capability::{self, Capabilities, Granted};
 use crate::code_cache::CodeCache;
 use crate::engine::EngineSettings;
 use crate::instance::Linked;
@@ -25,7 +27,7 @@ use crate::wit::OP;
 
 pub use compile::{ChildCompiler, compile_in_child};
 pub use encode::{OP_WIT, Preview1, Recipe, World, componentize};
-pub(crate) use engines::Engines;
+pub(crate) use engines::{EngineOptions, Engines};
 pub use error::ComponentError;
 
 /// The packages whose interfaces the host offers, and the WASI interfaces among them.
@@ -45,7 +47,19 @@ const OP_PACKAGE: &str = "dynhost:op/";
 #[derive(Clone)]
 pub struct Component(Arc<Inner>);
 
+/// A component with what its imports are linked to.
 struct Inner {
+    loaded: Arc<Loaded>,
+    /// The capabilities that are granted; functions of all others fail.
+    granted: Vec<&'static str>,
+    /// The same component with other capabilities granted, each set of them once.
+    others: Mutex<Vec<Component>>,
+    /// Without fuel and with it.
+    linked: [OnceLock<Linked>; 2],
+}
+
+/// What does not depend on what is granted.
+struct Loaded {
     path: PathBuf,
     digest: String,
     size: u64,
@@ -56,15 +70,17 @@ struct Inner {
     /// The digest of `wasm`, which for a core module is not that of the file.
     wasm_digest: String,
     engines: Arc<Engines>,
-    plain: Linked,
-    metered: OnceLock<Linked>,
+    /// Without fuel and with it.
+    code: [OnceLock<wasmtime::component::Component>; 2],
+    /// The capabilities whose interfaces it imports.
+    capabilities: Capabilities,
 }
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Component")
-            .field("path", &self.0.path)
-            .field("digest", &self.0.digest)
+            .field("path", &self.path())
+            .field("digest", &self.digest())
             .finish_non_exhaustive()
     }
 }
@@ -96,67 +112,76 @@ impl Component {
         };
         let settings = EngineSettings { fuel: false };
         let code = compile(engines, settings, &path, &wasm_digest, &wasm)?;
-        let (imports, exports) = check_world(&path, &code)?;
-        let plain = link(engines, settings, &code, &imports).map_err(|source| {
-            ComponentError::Interface { path: path.clone(), source: source.into() }
-        })?;
-        let ops = describe::describe(&path, &plain, engines.limits())?;
-        Ok(Self(Arc::new(Inner {
+        let (imports, exports) = check_world(&path, &code, engines.capabilities())?;
+        let mut loaded = Loaded {
             path,
             digest,
             size,
+            capabilities: engines.capabilities().imported_by(&imports),
             imports,
             exports,
-            ops,
+            ops: Vec::new(),
             wasm,
             wasm_digest,
             engines: Arc::clone(engines),
-            plain,
-            metered: OnceLock::new(),
+            code: [OnceLock::from(code), OnceLock::new()],
+        };
+        let plain = loaded.first_link()?;
+        loaded.ops = describe::describe(&loaded.path, &plain, engines.limits())?;
+        Ok(Self(Arc::new(Inner {
+            loaded: Arc::new(loaded),
+            granted: Vec::new(),
+            others: Mutex::default(),
+            linked: [OnceLock::from(plain), OnceLock::new()],
         })))
     }
 
     /// The file it was loaded from.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.0.loaded.path
     }
 
     /// The SHA-256 of the file, as hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        &self.0.loaded.digest
     }
 
     /// The size of the file in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.0.size
+        self.0.loaded.size
     }
 
     /// The interfaces that it imports, in order of their names.
     #[must_use]
     pub fn imports(&self) -> &[String] {
-        &self.0.imports
+        &self.0.loaded.imports
     }
 
     /// What it exports, in order of the names; the host calls the op interface alone.
     #[must_use]
     pub fn exports(&self) -> &[String] {
-        &self.0.exports
+        &self.0.loaded.exports
     }
 
-    /// Whether it imports nothing but the op interface, so that whatever the manifest grants,
-    /// its ops are pure functions of configuration and inputs.
+    /// The capabilities of the host whose interfaces it imports, by name.
+    pub fn capabilities(&self) -> impl Iterator<Item = &'static str> {
+        self.offers().names()
+    }
+
+    /// Whether it imports nothing but the op interface and capabilities that are pure, so that whatever the manifest
+    /// grants, its ops are pure functions of configuration and inputs, and of what it is granted of these capabilities.
     #[must_use]
     pub fn is_pure(&self) -> bool {
-        !wants_wasi(&self.0.imports)
+        !wants_wasi(&self.0.loaded.imports) && self.offers().iter().all(|one| one.pure().is_some())
     }
 
     /// Its ops, in its own order.
     #[must_use]
     pub fn ops(&self) -> &[Arc<OpDefinition>] {
-        &self.0.ops
+        &self.0.loaded.ops
     }
 
     /// Asks the component once more for the definitions of its ops, in a fresh instance. They are to be
@@ -165,48 +190,121 @@ impl Component {
     /// # Errors
     /// It does not answer, or with what is no description.
     pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
-        describe::describe(&self.0.path, &self.0.plain, self.0.engines.limits())
+        let loaded = &self.0.loaded;
+        let describe = |code| describe::describe(&loaded.path, code, loaded.engines.limits());
+        let nothing_granted = Self::with(loaded, Vec::new());
+        let code = nothing_granted.code(false);
+        code.map_err(|why| ComponentError::Describe { path: loaded.path.clone(), why })
+            .and_then(describe)
     }
 
     /// What the planner needs to know of it.
     #[must_use]
     pub fn info(&self) -> ComponentInfo {
         ComponentInfo {
-            digest: self.0.digest.clone(),
-            ops: self.0.ops.clone(),
-            imports: self.0.imports.clone(),
+            digest: self.0.loaded.digest.clone(),
+            ops: self.0.loaded.ops.clone(),
+            imports: self.0.loaded.imports.clone(),
         }
     }
 
     /// The code for an attempt, with or without fuel.
     pub(crate) fn code(&self, fuel: bool) -> Result<&Linked, String> {
-        let inner = &self.0;
-        if !fuel {
-            return Ok(&inner.plain);
-        }
-        if let Some(code) = inner.metered.get() {
+        let cell = &self.0.linked[usize::from(fuel)];
+        if let Some(code) = cell.get() {
             return Ok(code);
         }
-        let settings = EngineSettings { fuel: true };
-        let code = compile(&inner.engines, settings, &inner.path, &inner.wasm_digest, &inner.wasm)
-            .map_err(|error| error.to_string())?;
-        let code = link(&inner.engines, settings, &code, &inner.imports)
-            .map_err(|error| error.to_string())?;
-        Ok(inner.metered.get_or_init(|| code))
+        let linked = self.0.loaded.link(fuel, &self.0.granted)?;
+        Ok(cell.get_or_init(|| linked))
+    }
+
+    /// The capabilities whose interfaces it imports.
+    pub(crate) fn offers(&self) -> &Capabilities {
+        &self.0.loaded.capabilities
+    }
+
+    /// The component as a node runs it, with what the node is granted of the capabilities.
+    pub(crate) fn granted(&self, node: &Node) -> (Self, Granted) {
+        let mut granted = Granted::default();
+        for grant in &node.grants.capabilities {
+            if let Some(offer) = self.offers().named(&grant.name) {
+                // One with a mistake has been refused.
+                let _ = granted.add(&**offer, &grant.section);
+            }
+        }
+        let names: Vec<_> = granted.names().collect();
+        if names == self.0.granted {
+            return (self.clone(), granted);
+        }
+        let mut known = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.iter().find(|other| other.0.granted == names) {
+            return (same.clone(), granted);
+        }
+        let component = Self::with(&self.0.loaded, names);
+        known.push(component.clone());
+        (component, granted)
+    }
+
+    fn with(loaded: &Arc<Loaded>, granted: Vec<&'static str>) -> Self {
+        let loaded = Arc::clone(loaded);
+        let (others, linked) = (Mutex::default(), Default::default());
+        Self(Arc::new(Inner { loaded, granted, others, linked }))
     }
 }
 
-fn link(
-    engines: &Engines,
-    settings: EngineSettings,
-    code: &wasmtime::component::Component,
-    imports: &[String],
-) -> wasmtime::Result<Linked> {
-    Linked::new(engines.linker(settings)?, code, wants_wasi(imports))
+impl Loaded {
+    /// Links it with nothing granted. That its imports fit the capabilities is seen by linking it with all of them.
+    fn first_link(&self) -> Result<Linked, ComponentError> {
+        let path = || self.path.clone();
+        let plain = self
+            .link(false, &[])
+            .map_err(|source| ComponentError::Interface { path: path(), source: source.into() })?;
+        let names: Vec<_> = self.capabilities.names().collect();
+        if !names.is_empty() {
+            self.link(false, &names).map_err(|source| ComponentError::Capability {
+                path: path(),
+                names: names.iter().map(|name| (*name).to_owned()).collect(),
+                source: source.into(),
+            })?;
+        }
+        Ok(plain)
+    }
+
+    fn link(&self, fuel: bool, granted: &[&str]) -> Result<Linked, String> {
+        let settings = EngineSettings { fuel };
+        let code = self.code(settings).map_err(|error| error.to_string())?;
+        let link = || {
+            let base = self.engines.linker(settings)?;
+            if self.capabilities.is_empty() {
+                return Linked::new(base, code, wants_wasi(&self.imports));
+            }
+            let linker = capability::link(base, code, &self.capabilities, granted)?;
+            Linked::new(&linker, code, wants_wasi(&self.imports))
+        };
+        link().map_err(|error: wasmtime::Error| format!("{error:#}"))
+    }
+
+    fn code(
+        &self,
+        settings: EngineSettings,
+    ) -> Result<&wasmtime::component::Component, ComponentError> {
+        let cell = &self.code[usize::from(settings.fuel)];
+        if let Some(code) = cell.get() {
+            return Ok(code);
+        }
+        let code = compile(&self.engines, settings, &self.path, &self.wasm_digest, &self.wasm)?;
+        Ok(cell.get_or_init(|| code))
+    }
 }
 
 fn wants_wasi(imports: &[String]) -> bool {
-    imports.iter().any(|import| import.starts_with("wasi:"))
+    imports.iter().any(|import| WASI_PACKAGES.iter().any(|package| import.starts_with(package)))
+}
+
+/// Whether the host itself provides an interface.
+pub(crate) fn is_offered(interface: &str) -> bool {
+    interface.starts_with(OP_PACKAGE)
+        || WASI_PACKAGES.iter().any(|package| interface.starts_with(package))
 }
 
 /// Bytes as hexadecimal digits.
@@ -246,6 +344,7 @@ fn compile(
 fn check_world(
     path: &Path,
     code: &wasmtime::component::Component,
+    capabilities: &Capabilities,
 ) -> Result<(Vec<String>, Vec<String>), ComponentError> {
     let engine = code.engine();
     let world = code.component_type();
@@ -257,8 +356,7 @@ fn check_world(
     let mut imports = BTreeSet::new();
     let mut unknown = Vec::new();
     for (name, item) in world.imports(engine) {
-        let offered = name.starts_with(OP_PACKAGE)
-            || WASI_PACKAGES.iter().any(|package| name.starts_with(package));
+        let offered = is_offered(name) || capabilities.providing(name).is_some();
         if !offered || !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
             unknown.push(name.to_owned());
         }
@@ -267,6 +365,11 @@ fn check_world(
     if unknown.is_empty() {
         Ok((imports.into_iter().collect(), exports))
     } else {
-        Err(ComponentError::UnknownImports { path: path.to_path_buf(), imports: unknown })
+        let capabilities = capabilities.interfaces();
+        Err(ComponentError::UnknownImports {
+            path: path.to_path_buf(),
+            imports: unknown,
+            capabilities,
+        })
     }
 }

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use dynhost_graph::grant::{CapabilityGrant, SectionMistake};
+use dynhost_graph::manifest::{ManifestError, Problem};
 use dynhost_graph::operator::OperatorPolicy;
 
-use crate::component::{ChildCompiler, Component, ComponentError, Engines};
+use crate::capability::{Capabilities, Capability};
+use crate::component::{ChildCompiler, Component, ComponentError, EngineOptions, Engines};
 use crate::engine::{INSTANCES, Isolation};
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
@@ -37,6 +40,7 @@ pub struct HostBuilder {
     code_cache: Option<PathBuf>,
     compiler: Option<ChildCompiler>,
     isolation: Isolation,
+    capabilities: Capabilities,
 }
 
 /// Why a host cannot be set up.
@@ -49,6 +53,17 @@ pub enum HostError {
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
+    /// A capability cannot be registered.
+    #[error("the capability `{name}` cannot be registered: {why}")]
+    Capability {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// The operator's policy speaks of capabilities wrongly, or of ones that there are not.
+    #[error(transparent)]
+    Policy(#[from] ManifestError),
 }
 
 impl HostBuilder {
@@ -97,6 +112,14 @@ impl HostBuilder {
         self
     }
 
+    /// Offers an interface of your program to components; see [`capability`](crate::capability). Each has a name of its
+    /// own.
+    #[must_use]
+    pub fn capability(mut self, capability: impl Capability) -> Self {
+        self.capabilities.add(capability);
+        self
+    }
+
     /// Breaks the isolation of clones: only for the test that shows that such a break would be seen.
     #[doc(hidden)]
     #[must_use]
@@ -108,12 +131,19 @@ impl HostBuilder {
     /// Sets the host up.
     ///
     /// # Errors
-    /// The machine does not allow what the engine needs.
+    /// The machine does not allow what the engine needs, or the capabilities do not fit one another or the policy.
     pub fn build(self) -> Result<Host, HostError> {
+        self.capabilities.check()?;
+        check_policy(&self.policy, &self.capabilities)?;
         let limits = self.limits.within(&self.policy);
-        let engines =
-            Engines::new(self.code_cache.as_deref(), self.compiler, limits.clone(), self.isolation)
-                .map_err(|error| HostError::Engine(error.into()))?;
+        let engines = EngineOptions {
+            code_cache: self.code_cache,
+            compiler: self.compiler,
+            limits: limits.clone(),
+            isolation: self.isolation,
+            capabilities: self.capabilities,
+        };
+        let engines = Engines::new(engines)?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let cores = u32::try_from(cores).unwrap_or(INSTANCES);
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
@@ -129,6 +159,25 @@ impl HostBuilder {
             workers,
         })))
     }
+}
+
+/// Checks what the policy says of capabilities, so that nothing is refused later because it is misspelt.
+fn check_policy(policy: &OperatorPolicy, capabilities: &Capabilities) -> Result<(), ManifestError> {
+    let rules = policy.grants.iter().flat_map(|rules| &rules.capabilities);
+    let names: Vec<&str> = capabilities.names().collect();
+    let check = |rule: &CapabilityGrant| match capabilities.named(&rule.name) {
+        None => Some(rule.unknown(&names)),
+        Some(offer) => {
+            let SectionMistake { message, span } = offer.check(&rule.section).err()?;
+            let span = span.unwrap_or_else(|| rule.span.clone());
+            Some(Problem::at(span, format!("`grants.{}`: {message}", rule.name)))
+        }
+    };
+    let problems: Vec<Problem> = rules.filter_map(check).collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(ManifestError::new(Path::new(&policy.name), Arc::clone(&policy.text), problems))
 }
 
 impl Host {
@@ -176,6 +225,10 @@ impl Host {
     #[must_use]
     pub fn memory(&self) -> u64 {
         self.0.memory
+    }
+
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        self.0.engines.capabilities()
     }
 
     pub(crate) fn limits(&self) -> &StepLimits {

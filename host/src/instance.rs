@@ -27,6 +27,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, Trap};
 
+use crate::capability::{Granted, States};
 use crate::large::LargeValues;
 use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
@@ -94,6 +95,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// Where its large outputs go; `None`: they stay in memory.
     pub large_values: Option<Arc<LargeValues>>,
+    /// What it is granted of the capabilities of the program that embeds the host.
+    pub granted: Granted,
 }
 
 impl Settings {
@@ -164,7 +167,7 @@ impl Asked {
 }
 
 /// The data of a store: one attempt.
-pub(crate) struct State {
+pub struct State {
     gate: OutputGate,
     meter: Meter,
     port: Box<dyn Port>,
@@ -175,6 +178,7 @@ pub(crate) struct State {
     last_words: Option<String>,
     progress: Progress,
     wasi: Option<Box<Wasi>>,
+    capabilities: States,
 }
 
 /// Characters of a guest's last words that are kept.
@@ -197,6 +201,10 @@ struct Cursor {
 }
 
 impl State {
+    pub(crate) fn capabilities(&mut self) -> &mut States {
+        &mut self.capabilities
+    }
+
     /// Passes a message of the guest on, as long as its log has room.
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) {
         if level == Level::Error {
@@ -279,6 +287,7 @@ fn new_store(
         last_words: None,
         progress: Progress::default(),
         wasi,
+        capabilities: attempt.settings.granted.states(attempt)?,
     };
     let mut store = Store::new(code.pre.engine(), state);
     store.limiter(|state| &mut state.meter);

@@ -22,6 +22,7 @@
 
 mod admission;
 pub mod cache;
+pub mod capability;
 mod code_cache;
 pub mod component;
 mod engine;
@@ -38,8 +39,11 @@ pub mod store;
 mod wit;
 
 pub use dynhost_graph as graph;
+/// The version that capabilities are linked with.
+pub use wasmtime;
 
 pub use admission::Admission;
+pub use capability::Capability;
 pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};

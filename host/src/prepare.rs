@@ -13,6 +13,7 @@ use dynhost_graph::manifest::{Manifest, ManifestError};
 use dynhost_graph::params::{self, GivenParams};
 use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
+use crate::capability;
 use crate::component::{Component, ComponentError};
 use crate::host::Host;
 use crate::secret::SecretValues;
@@ -42,7 +43,7 @@ impl PreparedJob {
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
         }
-        let secrets = look_up(&mut job).map_err(|problems| {
+        let secrets = look_up(&mut job, &components).map_err(|problems| {
             PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
         })?;
         Ok(Self { job: Arc::new(job), components, manifest: None, secrets })
@@ -133,8 +134,8 @@ impl Host {
         let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
         // First, so that nothing is read that the operator does not allow.
         self.check_admission(manifest, &job)?;
-        let secrets = look_up(&mut job).map_err(|problems| manifest.error(problems))?;
-        let in_order = job.components.iter().map(|used| components[&used.alias].clone()).collect();
+        let in_order = in_order(&job, &components);
+        let secrets = look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
         let record = ManifestRecord {
             path: std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone()),
             text: manifest.text.to_string(),
@@ -160,9 +161,15 @@ impl Host {
         if params::missing(manifest, given).is_empty() {
             let mut job = plan::plan(manifest, &infos, given, &folders)?;
             self.check_admission(manifest, &job)?;
-            look_up(&mut job).map_err(|problems| manifest.error(problems))?;
+            let in_order = in_order(&job, &components);
+            look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
         } else {
             plan::check(manifest, &infos, given, &folders)?;
+            let grants = capability::of_manifest(manifest);
+            let problems = capability::refusals(self.capabilities(), self.policy(), grants);
+            if !problems.is_empty() {
+                return Err(manifest.error(problems).into());
+            }
         }
         Ok(components)
     }
@@ -203,6 +210,10 @@ impl Host {
 
 fn infos(components: &BTreeMap<String, Component>) -> BTreeMap<String, ComponentInfo> {
     components.iter().map(|(alias, component)| (alias.clone(), component.info())).collect()
+}
+
+fn in_order(job: &Job, components: &BTreeMap<String, Component>) -> Vec<Component> {
+    job.components.iter().map(|used| components[&used.alias].clone()).collect()
 }
 
 fn folder_of(manifest: &Path) -> PathBuf {

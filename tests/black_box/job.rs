@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 const STUCK: Duration = Duration::from_mins(4);
 
 /// The components that manifests may name, and the target that each is compiled for.
-const COMPONENTS: [(&str, &str, &str); 11] = [
+const COMPONENTS: [(&str, &str, &str); 12] = [
     ("basics", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
     ("files", env!("EXAMPLE_OPS"), "wasm32-wasip2"),
     ("hostile", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
@@ -30,6 +30,7 @@ const COMPONENTS: [(&str, &str, &str); 11] = [
     ("machine", env!("GUESTS"), "wasm32-wasip2"),
     ("network", env!("GUESTS"), "wasm32-wasip2"),
     ("odd", env!("GUESTS"), "wasm32-unknown-unknown"),
+    ("orders", env!("GUESTS"), "wasm32-unknown-unknown"),
     ("scripted", env!("GUESTS"), "wasm32-wasip2"),
 ];
 

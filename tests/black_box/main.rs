@@ -1,6 +1,7 @@
 //! What dynhost promises, tried from outside: through the library with real components, and through the binary.
 
 mod cancel;
+mod capability;
 mod code_cache;
 mod command;
 mod contract;

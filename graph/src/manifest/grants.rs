@@ -8,17 +8,18 @@ use super::error::Problem;
 use super::item::{self, Item, Keys};
 use super::{FolderEntry, GrantEntries, Spanned};
 use crate::grant::{
-    Access, Clock, ClockGrant, EnvGrant, Grants, HostPattern, HttpMethod, NetworkGrant, Random,
-    RandomGrant, Scheme, SecretGrant, SecretSource,
+    Access, CapabilityGrant, Clock, ClockGrant, EnvGrant, Grants, HostPattern, HttpMethod, KINDS,
+    NetworkGrant, Random, RandomGrant, Scheme, SecretGrant, SecretSource, Section, SectionMistake,
 };
-use toml::de::DeValue;
-
-const KEYS: [&str; 6] = ["fs", "network", "env", "secrets", "clock", "random"];
+use toml::de::{DeTable, DeValue};
 
 /// Reads `grants`.
 pub(super) fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<GrantEntries> {
     let table = item::table(item, problems)?;
-    let keys = Keys::open(table, "`grants`", &KEYS, problems);
+    let others = capability_items(table);
+    let names = others.iter().map(|item| item.key);
+    let allowed: Vec<&str> = KINDS.into_iter().chain(names).collect();
+    let keys = Keys::open(table, "`grants`", &allowed, problems);
     Some(GrantEntries {
         folders: folders(&keys, problems),
         others: Grants {
@@ -28,8 +29,29 @@ pub(super) fn grants(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<Gra
             secrets: list(&keys, "secrets", problems, secret),
             clock: keys.read("clock", problems, clock),
             random: keys.read("random", problems, random),
+            capabilities: others.iter().filter_map(|item| capability(item, problems)).collect(),
         },
     })
+}
+
+/// The tables under names that are no kind of grant: whether there are such capabilities is for the program to say that
+/// runs the job.
+pub(crate) fn capability_items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
+    let other =
+        |item: &Item<'_>| matches!(item.value, DeValue::Table(_)) && !KINDS.contains(&item.key);
+    item::items(table).into_iter().filter(other).collect()
+}
+
+/// Reads one of [`capability_items`].
+pub(crate) fn capability(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<CapabilityGrant> {
+    let (name, span) = (item.key.to_owned(), item.key_span.clone());
+    match Section::of(item.value, &item.span) {
+        Ok(section) => Some(CapabilityGrant { name, section, pure: None, span }),
+        Err(SectionMistake { message, span: at }) => {
+            problems.push(Problem::at(at.unwrap_or(span), format!("`grants.{name}`: {message}")));
+            None
+        }
+    }
 }
 
 /// The elements of the array under `key` that can be read.

@@ -52,14 +52,7 @@ impl<'a> Keys<'a> {
             items(table).into_iter().partition(|item| allowed.contains(&item.key));
         let all_known = unknown.is_empty();
         for item in unknown {
-            let mut problem =
-                Problem::at(item.key_span, format!("unknown key `{}` in {what}", item.key))
-                    .label("unknown key");
-            problem.help = Some(match nearest(item.key, allowed.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the keys are {}", listed(allowed.iter().copied())),
-            });
-            problems.push(problem);
+            problems.push(unknown_key(item.key, item.key_span, what, allowed));
         }
         Self { items, all_known }
     }
@@ -77,6 +70,15 @@ impl<'a> Keys<'a> {
     ) -> Option<T> {
         self.get(key).and_then(|item| read(item, problems))
     }
+}
+
+/// Says that a key is none of those allowed.
+pub(crate) fn unknown_key(key: &str, span: Span, what: &str, allowed: &[&str]) -> Problem {
+    let help = match nearest(key, allowed.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the keys are {}", listed(allowed.iter().copied())),
+    };
+    Problem::at(span, format!("unknown key `{key}` in {what}")).label("unknown key").help(help)
 }
 
 /// What a TOML value is, for people.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::grant::{
-    Access, Clock, FolderGrant, Grant, HostPattern, NetworkGrant, Random, SecretSource,
+    Access, CapabilityGrant, Clock, FolderGrant, Grant, HostPattern, KINDS, NetworkGrant, Random,
+    SecretSource,
 };
 use crate::manifest::Problem;
-use crate::manifest::grants::network;
+use crate::manifest::grants::{capability, capability_items, network};
 use crate::manifest::item::{self, Item, Keys};
 
 /// The grants that a policy allows; a grant that no rule covers is refused.
@@ -25,6 +26,8 @@ pub struct GrantRules {
     pub real_clock: bool,
     /// Whether the randomness of the machine may be granted.
     pub real_random: bool,
+    /// What each capability of the program that runs jobs compares its grants with.
+    pub capabilities: Vec<CapabilityGrant>,
 }
 
 /// A folder that jobs may be granted, or any folder inside it.
@@ -39,8 +42,11 @@ pub struct FolderRule {
 impl GrantRules {
     /// Reads `[grants]` of a policy whose folder is `base`.
     pub(super) fn read(item: &Item<'_>, base: &Path, problems: &mut Vec<Problem>) -> Option<Self> {
-        let allowed = ["fs", "network", "env", "secrets", "clock", "random"];
-        let keys = Keys::open(item::table(item, problems)?, "`[grants]`", &allowed, problems);
+        let table = item::table(item, problems)?;
+        let others = capability_items(table);
+        let names = others.iter().map(|item| item.key);
+        let allowed: Vec<&str> = KINDS.into_iter().chain(names).collect();
+        let keys = Keys::open(table, "`[grants]`", &allowed, problems);
         let folders = keys.read("fs", problems, item::array).unwrap_or_default();
         let hosts = keys.read("network", problems, item::array).unwrap_or_default();
         let names = |key, problems: &mut Vec<Problem>| -> BTreeSet<String> {
@@ -59,6 +65,7 @@ impl GrantRules {
             secrets: names("secrets", problems),
             real_clock: real("clock", problems),
             real_random: real("random", problems),
+            capabilities: others.iter().filter_map(|item| capability(item, problems)).collect(),
         })
     }
 
@@ -74,7 +81,15 @@ impl GrantRules {
             }),
             Grant::Clock(grant) => self.real_clock || !matches!(grant.clock, Clock::Real),
             Grant::Random(grant) => self.real_random || !matches!(grant.random, Random::Real),
+            // Whether it covers this grant is for the capability to say.
+            Grant::Capability(grant) => self.capability(&grant.name).is_some(),
         }
+    }
+
+    /// What the policy says of a capability.
+    #[must_use]
+    pub fn capability(&self, name: &str) -> Option<&CapabilityGrant> {
+        self.capabilities.iter().find(|rule| rule.name == name)
     }
 
     fn cover_folder(&self, grant: &FolderGrant, real: &dyn Fn(&Path) -> PathBuf) -> bool {

@@ -39,7 +39,7 @@ impl Planner<'_> {
     fn check_imports(&mut self, entry: &NodeEntry, op: &FoundOp<'_>, grants: &Grants) {
         let mut reported = Vec::new();
         for grant in grants.iter() {
-            let wanted = grant.import();
+            let Some(wanted) = grant.import() else { continue };
             let imports = &op.component.imports;
             if reported.contains(&wanted) || imports.iter().any(|name| name.starts_with(wanted)) {
                 continue;
@@ -52,6 +52,7 @@ impl Planner<'_> {
                 Grant::Secret(_) => "a secret",
                 Grant::Clock(_) => "a clock",
                 Grant::Random(_) => "randomness",
+                Grant::Capability(_) => "a capability",
             };
             let node = &entry.name.value;
             let import = wanted.trim_end_matches('/');

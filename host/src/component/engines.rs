@@ -1,14 +1,16 @@
 //! The engines of a host: one for compiled code that counts fuel, one for code that does not.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use super::compile::ChildCompiler;
+use crate::capability::Capabilities;
 use crate::code_cache::CodeCache;
 use crate::engine::{self, EngineSettings, Isolation, Ticker};
+use crate::host::HostError;
 use crate::instance::{self, State, StepLimits};
 
 pub(crate) struct Engines {
@@ -21,6 +23,16 @@ pub(crate) struct Engines {
     /// Bounds on a component that describes its ops.
     limits: StepLimits,
     isolation: Isolation,
+    capabilities: Capabilities,
+}
+
+/// What the engines of a host are set up with.
+pub(crate) struct EngineOptions {
+    pub(crate) code_cache: Option<PathBuf>,
+    pub(crate) compiler: Option<ChildCompiler>,
+    pub(crate) limits: StepLimits,
+    pub(crate) isolation: Isolation,
+    pub(crate) capabilities: Capabilities,
 }
 
 /// An engine with all that its guests can import.
@@ -32,23 +44,27 @@ struct Ready {
 
 impl Engines {
     /// Sets up the engine that does not count fuel, and opens the code cache, if there is to be
-    /// one.
-    pub(crate) fn new(
-        code_cache: Option<&Path>,
-        compiler: Option<ChildCompiler>,
-        limits: StepLimits,
-        isolation: Isolation,
-    ) -> wasmtime::Result<Self> {
+    /// one. All capabilities are linked once, to see that they can be.
+    pub(crate) fn new(options: EngineOptions) -> Result<Self, HostError> {
         let engines = Self {
             plain: OnceLock::new(),
             metered: OnceLock::new(),
             making: Mutex::new(()),
-            cache: code_cache.and_then(CodeCache::open),
-            compiler,
-            limits,
-            isolation,
+            cache: options.code_cache.as_deref().and_then(CodeCache::open),
+            compiler: options.compiler,
+            limits: options.limits,
+            isolation: options.isolation,
+            capabilities: options.capabilities,
         };
-        engines.ready(EngineSettings { fuel: false })?;
+        let ready = engines.ready(EngineSettings { fuel: false });
+        let ready = ready.map_err(|error| HostError::Engine(error.into()))?;
+        let mut linker = ready.linker.clone();
+        for offer in engines.capabilities.iter() {
+            offer.link(&mut linker).map_err(|error| HostError::Capability {
+                name: offer.name(),
+                why: format!("{error:#}"),
+            })?;
+        }
         Ok(engines)
     }
 
@@ -78,6 +94,10 @@ impl Engines {
     /// Who compiles in a process of its own; `None`: this process does it.
     pub(super) fn compiler(&self) -> Option<&ChildCompiler> {
         self.compiler.as_ref()
+    }
+
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     pub(super) fn limits(&self) -> &StepLimits {

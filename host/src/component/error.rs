@@ -98,6 +98,18 @@ pub enum ComponentError {
         path: PathBuf,
         /// The imports.
         imports: Vec<String>,
+        /// The capabilities of the host, with their interfaces.
+        capabilities: Vec<String>,
+    },
+    /// It imports an interface of a capability with other functions than the capability has.
+    #[error("component `{}` does not fit the capabilities that it imports, {}", path.display(), quoted(names))]
+    Capability {
+        /// The file.
+        path: PathBuf,
+        /// The capabilities.
+        names: Vec<String>,
+        /// Where it differs.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The imports or exports have other types than the interface says.
     #[error("component `{}` does not fit the interface `dynhost:op@0.1.0`", path.display())]
@@ -150,6 +162,7 @@ impl ComponentError {
             | Self::OtherWorld { path, .. }
             | Self::UnknownImports { path, .. }
             | Self::Interface { path, .. }
+            | Self::Capability { path, .. }
             | Self::Describe { path, .. }
             | Self::Definition { path, .. }
             | Self::Schema { path, .. } => path,
@@ -202,10 +215,15 @@ impl ComponentError {
                 if exports.is_empty() { "nothing".to_owned() } else { quoted(exports) },
                 if exports.is_empty() { "; in Rust, is `export_ops!` there?" } else { "" }
             )),
-            Self::UnknownImports { .. } => Some(format!(
-                "offered are `{OP_PACKAGE}*` and WASI 0.2: {}",
-                quoted(&WASI_PACKAGES.iter().map(|package| format!("{package}*")).collect::<Vec<_>>())
-            )),
+            Self::UnknownImports { capabilities, .. } => {
+                let wasi = WASI_PACKAGES.iter().map(|package| format!("{package}*"));
+                let wasi = quoted(&wasi.collect::<Vec<_>>());
+                let more = match capabilities.as_slice() {
+                    [] => String::new(),
+                    some => format!("; and the capabilities {}", quoted(some)),
+                };
+                Some(format!("offered are `{OP_PACKAGE}*` and WASI 0.2: {wasi}{more}"))
+            }
             _ => None,
         }
     }

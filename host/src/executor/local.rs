@@ -8,6 +8,7 @@
 mod port;
 mod queue;
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -197,6 +198,13 @@ async fn attempt(run: Arc<RunState>, task: Task, started: Instant) -> Instant {
     now
 }
 
+/// What a panic said, behind a colon.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+    words.map_or_else(String::new, |words| format!(": {words}"))
+}
+
 /// Runs a guest until it ends, its time is over, or it is interrupted.
 async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
     let port = Box::new(LocalPort::new(run, task, Arc::clone(begun)));
@@ -207,9 +215,10 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
     };
     let guest = instance::run(code, &task.attempt, port);
     let mut guest = pin!(std::panic::AssertUnwindSafe(guest).catch_unwind());
-    let finish = |ended: Result<Outcome, _>| {
-        ended.unwrap_or_else(|_| {
-            let message = "the host panicked while it ran this step; this is a bug".to_owned();
+    let finish = |ended: Result<Outcome, Box<dyn Any + Send>>| {
+        ended.unwrap_or_else(|panic| {
+            let words = words_of(&*panic);
+            let message = format!("the host panicked while it ran this step{words}; this is a bug");
             Outcome::Failed(Failure::Host { message })
         })
     };

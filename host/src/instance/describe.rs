@@ -9,6 +9,7 @@ use dynhost_graph::name::{KeyPath, StepKey};
 use futures::future::BoxFuture;
 use wasmtime::Store;
 
+use crate::capability::Granted;
 use crate::secret::Secrets;
 use crate::wit::OpDefinitionOut;
 
@@ -85,6 +86,7 @@ fn attempt(limits: &StepLimits) -> Arc<Attempt> {
         grants: Grants::default(),
         secrets: Secrets::default(),
         large_values: None,
+        granted: Granted::default(),
     };
     Arc::new(Attempt {
         step: StepKey { node: "describe".into(), keys: KeyPath::root() },

@@ -7,14 +7,20 @@ use dynhost_graph::grant::{EnvGrant, FolderGrant};
 use dynhost_graph::job::Job;
 use dynhost_graph::manifest::Problem;
 
+use crate::capability;
+use crate::component::Component;
 use crate::secret::SecretValues;
 
 /// Puts the values of the host's environment into the grants, loads the secrets, and checks that
 /// everything else that is granted is there.
-pub(super) fn look_up(job: &mut Job) -> Result<SecretValues, Vec<Problem>> {
+pub(super) fn look_up(
+    job: &mut Job,
+    components: &[Component],
+) -> Result<SecretValues, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut secrets = SecretValues::default();
     for node in &mut job.nodes {
+        problems.extend(capability::pure(node, &components[node.component]));
         problems.extend(node.grants.fs.iter_mut().filter_map(|folder| find(folder).err()));
         problems.extend(node.grants.env.iter_mut().filter_map(|variable| fill(variable).err()));
         problems.extend(node.grants.secrets.iter().filter_map(|secret| {

@@ -75,6 +75,10 @@ pub(super) fn grants(node: &Node) -> Vec<u8> {
                     parts.add(seed.to_le_bytes());
                 }
             },
+            Grant::Capability(grant) => {
+                let version = grant.pure.as_deref().unwrap_or_default();
+                parts.all(["capability", &grant.name, &grant.section.to_string(), version]);
+            }
         }
     }
     parts.0

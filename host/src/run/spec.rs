@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use dynhost_graph::job::{Node, Policy};
+use dynhost_graph::job::{Node, NodeId, Policy};
 use dynhost_graph::limits::Bound;
 
 use crate::admission::yields;
+use crate::capability::Granted;
 use crate::executor::{Settings, StepSpec};
 use crate::host::Host;
 use crate::instance::StepLimits;
@@ -23,12 +24,13 @@ pub(super) fn specs(
 ) -> Vec<Arc<StepSpec>> {
     let job = &prepared.job;
     let mut yielding = 0..;
-    let spec = |((id, node), rank)| {
-        let settings =
-            Settings { large_values: large_values.cloned(), ..settings(host, run, prepared, node) };
+    let spec = |((id, node), rank): ((NodeId, &Node), u32)| {
+        let (component, granted) = prepared.components[node.component].granted(node);
+        let large_values = large_values.cloned();
+        let settings = Settings { granted, large_values, ..settings(host, run, prepared, node) };
         let level = if yields(node) { yielding.next() } else { None };
         Arc::new(StepSpec {
-            component: prepared.components[node.component].clone(),
+            component,
             settings: Arc::new(settings),
             rank,
             level,
@@ -51,6 +53,7 @@ fn settings(host: &Host, run: &Arc<str>, prepared: &PreparedJob, node: &Node) ->
         grants: node.grants.clone(),
         secrets: prepared.secrets.of(&node.grants),
         large_values: None,
+        granted: Granted::default(),
     }
 }
 
