@@ -524,6 +524,18 @@ pub fn duration_in_words(duration: Duration) -> String {
     }
 }
 
+/// A duration as a person would set it, in the largest unit of which it is a whole number: `10 min`, `90 s`, `1500 ms`.
+#[must_use]
+pub fn setting_in_words(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    for (unit, name) in [(3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+        if ms >= unit && ms.is_multiple_of(unit) {
+            return format!("{} {name}", ms / unit);
+        }
+    }
+    format!("{ms} ms")
+}
+
 fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
@@ -605,7 +617,8 @@ impl fmt::Display for Failure {
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
             }
             Self::TimedOut { after_ms } => {
-                write!(f, "it did not end within its timeout of {after_ms} ms")
+                let timeout = setting_in_words(Duration::from_millis(*after_ms));
+                write!(f, "it did not end within its timeout of {timeout}")
             }
             Self::BadOutput { violation } => {
                 write!(f, "the op broke its interface: {violation}")

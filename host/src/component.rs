@@ -202,7 +202,7 @@ fn link(
     code: &wasmtime::component::Component,
     imports: &[String],
 ) -> wasmtime::Result<Linked> {
-    Linked::new(engines.linker(settings)?, code, wants_wasi(imports))
+    Linked::new(engines.linker(settings)?, code, wants_wasi(imports), engines.tls())
 }
 
 fn wants_wasi(imports: &[String]) -> bool {

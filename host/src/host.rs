@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use dynhost_graph::event::bytes_in_words;
 use dynhost_graph::operator::OperatorPolicy;
 
 use crate::component::{ChildCompiler, Component, ComponentError, Engines};
-use crate::engine::{INSTANCES, Isolation};
+use crate::engine::{self, FEWER, INSTANCES, Isolation};
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
@@ -46,9 +47,29 @@ pub enum HostError {
     /// wasmtime refuses the machine or the settings.
     #[error("the WebAssembly engine cannot be set up")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The machine gives too little address space, which is no memory.
+    #[error(
+        "the WebAssembly engine needs {} of address space, which is no memory, for the {} guests at once that it must \
+         have room for, and {}", bytes_in_words(*.wanted), FEWER[FEWER.len() - 1], allowed_in_words(*.allowed)
+    )]
+    AddressSpace {
+        /// Bytes that the smallest pool of guests takes.
+        wanted: u64,
+        /// Bytes that this process may have; `None`: nothing bounds it but the machine.
+        allowed: Option<u64>,
+    },
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
+}
+
+fn allowed_in_words(allowed: Option<u64>) -> String {
+    match allowed {
+        Some(bytes) => {
+            format!("this process may have {} (`ulimit -v`)", bytes_in_words(bytes))
+        }
+        None => "the machine does not give it".to_owned(),
+    }
 }
 
 impl HostBuilder {
@@ -113,13 +134,14 @@ impl HostBuilder {
         let limits = self.limits.within(&self.policy);
         let engines =
             Engines::new(self.code_cache.as_deref(), self.compiler, limits.clone(), self.isolation)
-                .map_err(|error| HostError::Engine(error.into()))?;
+                .map_err(not_set_up)?;
+        let instances = engines.instances();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let cores = u32::try_from(cores).unwrap_or(INSTANCES);
-        let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
+        let cores = u32::try_from(cores).unwrap_or(instances);
+        let workers = self.workers.map_or(cores, NonZeroU32::get).min(instances / 2);
         let memory = self.memory.unwrap_or_else(|| machine::memory() / 4 * 3);
         let memory = memory.min(self.policy.memory_total.unwrap_or(u64::MAX));
-        let executor = LocalExecutor::start(workers, memory).map_err(HostError::Thread)?;
+        let executor = LocalExecutor::start(workers, instances, memory).map_err(HostError::Thread)?;
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
@@ -129,6 +151,15 @@ impl HostBuilder {
             workers,
         })))
     }
+}
+
+fn not_set_up(error: wasmtime::Error) -> HostError {
+    if engine::lacks_space(&error) {
+        // As `Engines` needs it: one with fuel and one without.
+        let wanted = 2 * engine::address_space(FEWER[FEWER.len() - 1]);
+        return HostError::AddressSpace { wanted, allowed: machine::address_space() };
+    }
+    HostError::Engine(error.into())
 }
 
 impl Host {
@@ -154,6 +185,36 @@ impl Host {
     /// As [`Host::load`], and when the digest is another.
     pub fn load_pinned(&self, path: &Path, digest: &str) -> Result<Component, ComponentError> {
         Component::load(&self.0.engines, path, Some(digest))
+    }
+
+    /// Steps that a run may have at once at most: [`MAX_CONCURRENCY`](crate::MAX_CONCURRENCY), or fewer where the
+    /// machine gives this process too little address space.
+    #[must_use]
+    pub fn max_concurrency(&self) -> u32 {
+        self.instances() / 2
+    }
+
+    /// That there is room for fewer guests than usual, if it is so, and why: in words, for people.
+    #[must_use]
+    pub fn shortage(&self) -> Option<String> {
+        let instances = self.instances();
+        if instances == INSTANCES {
+            return None;
+        }
+        let allowed = machine::address_space()
+            .map(|bytes| format!("; this process may have {} (`ulimit -v`)", bytes_in_words(bytes)));
+        Some(format!(
+            "there is too little address space for {INSTANCES} guests at once ({}), so that there is room for \
+             {instances}, and no run has more than {} steps at once{}",
+            bytes_in_words(engine::address_space(INSTANCES)),
+            self.max_concurrency(),
+            allowed.unwrap_or_default()
+        ))
+    }
+
+    /// Guests that there can be at once.
+    pub(crate) fn instances(&self) -> u32 {
+        self.0.engines.instances()
     }
 
     /// Threads that run guests.

@@ -8,8 +8,8 @@ use wasmtime::component::Linker;
 
 use super::compile::ChildCompiler;
 use crate::code_cache::CodeCache;
-use crate::engine::{self, EngineSettings, Isolation, Ticker};
-use crate::instance::{self, State, StepLimits};
+use crate::engine::{self, EngineSettings, FEWER, INSTANCES, Isolation, Ticker};
+use crate::instance::{self, State, StepLimits, Tls};
 
 pub(crate) struct Engines {
     plain: OnceLock<Ready>,
@@ -21,6 +21,9 @@ pub(crate) struct Engines {
     /// Bounds on a component that describes its ops.
     limits: StepLimits,
     isolation: Isolation,
+    /// How many guests there can be at once in each engine.
+    instances: u32,
+    tls: Tls,
 }
 
 /// An engine with all that its guests can import.
@@ -31,15 +34,15 @@ struct Ready {
 }
 
 impl Engines {
-    /// Sets up the engine that does not count fuel, and opens the code cache, if there is to be
-    /// one.
+    /// Sets up the engine that does not count fuel, with room for as many guests as the machine has address space for,
+    /// and opens the code cache, if there is to be one.
     pub(crate) fn new(
         code_cache: Option<&Path>,
         compiler: Option<ChildCompiler>,
         limits: StepLimits,
         isolation: Isolation,
     ) -> wasmtime::Result<Self> {
-        let engines = Self {
+        let mut engines = Self {
             plain: OnceLock::new(),
             metered: OnceLock::new(),
             making: Mutex::new(()),
@@ -47,9 +50,29 @@ impl Engines {
             compiler,
             limits,
             isolation,
+            instances: INSTANCES,
+            tls: Tls::default(),
         };
-        engines.ready(EngineSettings { fuel: false })?;
-        Ok(engines)
+        let mut reserved = engines.reserve();
+        for fewer in FEWER {
+            if reserved.as_ref().err().is_none_or(|error| !engine::lacks_space(error)) {
+                break;
+            }
+            // Gives back what was had.
+            engines.plain.take();
+            engines.instances = fewer;
+            reserved = engines.reserve();
+        }
+        reserved.map(|()| engines)
+    }
+
+    fn reserve(&self) -> wasmtime::Result<()> {
+        self.ready(EngineSettings { fuel: false })?;
+        if self.instances < INSTANCES {
+            // Where space is scarce, there may be none for the other engine later.
+            self.ready(EngineSettings { fuel: true })?;
+        }
+        Ok(())
     }
 
     fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
@@ -61,7 +84,7 @@ impl Engines {
         if let Some(ready) = cell.get() {
             return Ok(ready);
         }
-        let engine = Engine::new(&engine::config(settings, self.isolation))?;
+        let engine = Engine::new(&engine::config(settings, self.isolation, self.instances))?;
         let linker = instance::link(&engine)?;
         let ticker = Ticker::start(&engine)?;
         Ok(cell.get_or_init(|| Ready { engine, linker, _ticker: ticker }))
@@ -78,6 +101,16 @@ impl Engines {
     /// Who compiles in a process of its own; `None`: this process does it.
     pub(super) fn compiler(&self) -> Option<&ChildCompiler> {
         self.compiler.as_ref()
+    }
+
+    /// How many guests there can be at once in each engine.
+    pub(crate) fn instances(&self) -> u32 {
+        self.instances
+    }
+
+    /// How guests of this host speak to others in secret.
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     pub(super) fn limits(&self) -> &StepLimits {

@@ -87,12 +87,13 @@ pub(super) fn drive(
         let began = Instant::now();
         let lock = start.lock;
         let lowered = start.host.admission(start.prepared, &start.options).lowered;
+        let warning = lowered.or_else(|| start.host.shortage());
         let mut known = Known::new(start.prepared.job(), (watch, show));
         let wanted = progress::is_wanted(watch, &readers);
         let (run, events) = start.begin(&mut known, wanted)?;
         let (watcher, messages) = progress::watch(events, known, watch, readers);
-        if let Some(lowered) = lowered {
-            messages.send(&lowered);
+        if let Some(warning) = warning {
+            messages.send(&warning);
         }
         let interrupted = signals::listen(run.canceller(), messages.clone());
         let result = finished(run, lock, &messages).await;
