@@ -498,7 +498,8 @@ impl LimitKind {
 /// A number of bytes in the largest binary unit that divides it, or with one decimal.
 #[must_use]
 pub fn bytes_in_words(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    const UNITS: [(u64, &str); 4] =
+        [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     for (unit, name) in UNITS {
         if bytes >= unit {
             let (whole, tenth) = (bytes / unit, bytes % unit * 10 / unit);

@@ -12,9 +12,9 @@ use dynhost_graph::job::{Job, Node};
 use dynhost_graph::limits::Bound;
 use dynhost_graph::manifest::Problem;
 
+use crate::engine::INSTANCES;
 use crate::host::Host;
 use crate::prepare::PreparedJob;
-use crate::engine::INSTANCES;
 use crate::run::RunOptions;
 
 /// How many steps of a run may run at once, and what they may need in all.
@@ -116,7 +116,8 @@ impl Host {
     fn too_many_nodes(&self, job: &Job) -> Option<Problem> {
         let most = self.max_concurrency() as usize - 1;
         let node = job.nodes.get(most).filter(|_| self.instances() < INSTANCES)?;
-        let message = format!("the job has {} nodes, and there is room for {most}", job.nodes.len());
+        let message =
+            format!("the job has {} nodes, and there is room for {most}", job.nodes.len());
         Some(Problem::at(node.span.clone(), message).help(self.shortage()?))
     }
 

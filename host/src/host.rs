@@ -141,7 +141,8 @@ impl HostBuilder {
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(instances / 2);
         let memory = self.memory.unwrap_or_else(|| machine::memory() / 4 * 3);
         let memory = memory.min(self.policy.memory_total.unwrap_or(u64::MAX));
-        let executor = LocalExecutor::start(workers, instances, memory).map_err(HostError::Thread)?;
+        let executor =
+            LocalExecutor::start(workers, instances, memory).map_err(HostError::Thread)?;
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
@@ -201,14 +202,12 @@ impl Host {
         if instances == INSTANCES {
             return None;
         }
-        let allowed = machine::address_space()
-            .map(|bytes| format!("; this process may have {} (`ulimit -v`)", bytes_in_words(bytes)));
         Some(format!(
-            "there is too little address space for {INSTANCES} guests at once ({}), so that there is room for \
-             {instances}, and no run has more than {} steps at once{}",
-            bytes_in_words(engine::address_space(INSTANCES)),
+            "there is room for {instances} guests at once instead of {INSTANCES}, and no run has more than {} steps at \
+             once: {} of address space are needed for all, and {}",
             self.max_concurrency(),
-            allowed.unwrap_or_default()
+            bytes_in_words(engine::address_space(INSTANCES)),
+            allowed_in_words(machine::address_space())
         ))
     }
 

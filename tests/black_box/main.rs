@@ -19,3 +19,6 @@ mod limits;
 mod loading;
 mod machine;
 mod order;
+mod pool;
+mod pure;
+mod settable;
