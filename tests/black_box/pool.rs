@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use crate::command::{Workshop, binary};
 
-const JOB: &str = "[job]\nname = \"few\"\n\n[components]\nbasics = \"ops/basics.wasm\"\n";
+const JOB: &str = "job.name = \"few\"\ncomponents.basics = \"ops/basics.wasm\"\n";
 const NODES: &str = r#"
 nodes.numbers = { op = "basics/numbers", inputs.n.value = 100 }
 nodes.twice = { op = "basics/multiply_by_two", inputs.x.map = "numbers", limits.memory = "1MiB" }

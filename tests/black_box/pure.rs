@@ -129,7 +129,7 @@ fn module() -> Vec<u8> {
     let mut below = vec![0; RESULTS];
     let mut word = |at: usize, word: u32| below[at..at + 4].copy_from_slice(&word.to_le_bytes());
     for (at, value) in
-        [(4, 32), (8, 1), (32, 96), (36, 6), (52, 112), (56, 24), (60, 256), (64, 256)]
+        [(8, 32), (12, 1), (32, 96), (36, 6), (52, 112), (56, 24), (60, 256), (64, 256)]
     {
         word(at, value);
     }

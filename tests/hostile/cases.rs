@@ -248,13 +248,17 @@ nodes.bad = { op = "machine/touch", config = { deed = "read", path = "/data/abso
     op(
         "sends a request to its own machine",
         "nodes.bad = { op = \"network/request\", config.url = \"http://127.0.0.1/\" }\noutputs.bad.from = \"bad\"",
-        End::Gives(""),
+        End::Gives(
+            r#"{"error":"ErrorCode::InternalError(Some(\"refused: GET http://127.0.0.1:80 is not granted"#,
+        ),
     ),
     op(
         "follows a redirect from a server that it may ask to another on its own machine",
         r#"nodes.bad = { op = "network/request", config = { url = "http://127.0.0.1:PORT/", redirects = 1 }, grants.network = [{ host = "127.0.0.1", port = PORT, scheme = "http" }] }
 outputs.bad.from = "bad""#,
-        End::Gives(""),
+        End::Gives(
+            r#"{"error":"ErrorCode::InternalError(Some(\"refused: GET http://127.0.0.1:1 is not granted"#,
+        ),
     ),
     made(
         "goes on emitting when its run is cancelled, whatever `emit` says",

@@ -48,6 +48,9 @@ impl Wasi {
     /// # Errors
     /// In words: a granted folder cannot be opened.
     pub(super) fn new(attempt: &Arc<Attempt>, tls: &Tls) -> Result<Self, String> {
+        // Only requests need it.
+        #[cfg(not(feature = "wasi-http"))]
+        let _ = tls;
         let grants = &attempt.settings.grants;
         let printed = [Printed::default(), Printed::default()];
         let mut builder = WasiCtxBuilder::new();
