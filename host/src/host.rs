@@ -49,8 +49,8 @@ pub enum HostError {
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The machine gives too little address space, which is no memory.
     #[error(
-        "the WebAssembly engine needs {} of address space, which is no memory, for the {} guests at once that it must \
-         have room for, and {}", bytes_in_words(*.wanted), FEWER[FEWER.len() - 1], allowed_in_words(*.allowed)
+        "the WebAssembly engine must have room for {1} guests at once, and needs {0} of address space for that, which is \
+         no memory; {2}", bytes_in_words(*.wanted), FEWER[FEWER.len() - 1], allowed_in_words(*.allowed)
     )]
     AddressSpace {
         /// Bytes that the smallest pool of guests takes.

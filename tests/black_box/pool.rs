@@ -81,7 +81,7 @@ fn what_is_too_little_for_any_pool_is_an_error_with_words() {
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for words in
-        ["for the 16 guests at once", "may have 20 GiB", "raise the bound (`ulimit -v unlimited`"]
+        ["room for 16 guests at once", "may have 20 GiB", "raise the bound (`ulimit -v unlimited`"]
     {
         assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{said}");
     }

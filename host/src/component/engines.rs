@@ -10,6 +10,7 @@ use super::compile::ChildCompiler;
 use crate::code_cache::CodeCache;
 use crate::engine::{self, EngineSettings, FEWER, INSTANCES, Isolation, Ticker};
 use crate::instance::{self, State, StepLimits, Tls};
+use crate::machine;
 
 pub(crate) struct Engines {
     plain: OnceLock<Ready>,
@@ -68,7 +69,7 @@ impl Engines {
 
     fn reserve(&self) -> wasmtime::Result<()> {
         self.ready(EngineSettings { fuel: false })?;
-        if self.instances < INSTANCES {
+        if self.instances < INSTANCES || machine::address_space().is_some() {
             // Where space is scarce, there may be none for the other engine later.
             self.ready(EngineSettings { fuel: true })?;
         }
