@@ -7,7 +7,7 @@ use crate::command::{Workshop, binary};
 const JOB: &str = "job.name = \"few\"\ncomponents.basics = \"ops/basics.wasm\"\n";
 const NODES: &str = r#"
 nodes.numbers = { op = "basics/numbers", inputs.n.value = 100 }
-nodes.twice = { op = "basics/multiply_by_two", inputs.x.map = "numbers", limits.memory = "1MiB" }
+nodes.twice = { op = "basics/multiply_by_two", inputs.x.map = "numbers", limits = { memory = "1MiB", fuel = 1000000 } }
 nodes.sum = { op = "basics/sum", inputs.numbers.collect = "twice" }
 outputs.sum.from = "sum"
 "#;
@@ -37,9 +37,10 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The last one would do for the engine that does not count fuel, and not for the other beside it.
 #[test]
 fn a_smaller_pool_is_taken_and_named() {
-    for (gib, instances) in [(1_000, 16), (2_000, 64), (8_000, 250)] {
+    for (gib, instances) in [(1_000, 16), (2_000, 64), (8_000, 250), (16_000, 250)] {
         let output = bounded(gib, NODES, "--max-concurrency 4");
         let said = said(&output);
         assert_eq!(String::from_utf8_lossy(&output.stdout), "sum: 9900\n", "{said}");
