@@ -525,7 +525,15 @@ pub fn duration_in_words(duration: Duration) -> String {
     }
 }
 
-/// A duration as a person would set it, in the largest unit of which it is a whole number: `10 min`, `90 s`, `1500 ms`.
+/// A duration as a person would set it, in the largest unit of which it is a whole number.
+///
+/// ```
+/// use dynhost_graph::event::setting_in_words;
+/// use std::time::Duration;
+///
+/// let words = [0, 1500, 90_000, 600_000].map(|ms| setting_in_words(Duration::from_millis(ms)));
+/// assert_eq!(words, ["0 ms", "1500 ms", "90 s", "10 min"]);
+/// ```
 #[must_use]
 pub fn setting_in_words(duration: Duration) -> String {
     let ms = duration.as_millis();
