@@ -498,7 +498,8 @@ impl LimitKind {
 /// A number of bytes in the largest binary unit that divides it, or with one decimal.
 #[must_use]
 pub fn bytes_in_words(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    const UNITS: [(u64, &str); 4] =
+        [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     for (unit, name) in UNITS {
         if bytes >= unit {
             let (whole, tenth) = (bytes / unit, bytes % unit * 10 / unit);
@@ -522,6 +523,26 @@ pub fn duration_in_words(duration: Duration) -> String {
         60_000..3_600_000 => format!("{} min", tenths(seconds / 60.0)),
         _ => format!("{} h", tenths(seconds / 3600.0)),
     }
+}
+
+/// A duration as a person would set it, in the largest unit of which it is a whole number.
+///
+/// ```
+/// use dynhost_graph::event::setting_in_words;
+/// use std::time::Duration;
+///
+/// let words = [0, 1500, 90_000, 600_000].map(|ms| setting_in_words(Duration::from_millis(ms)));
+/// assert_eq!(words, ["0 ms", "1500 ms", "90 s", "10 min"]);
+/// ```
+#[must_use]
+pub fn setting_in_words(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    for (unit, name) in [(3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+        if ms >= unit && ms.is_multiple_of(unit) {
+            return format!("{} {name}", ms / unit);
+        }
+    }
+    format!("{ms} ms")
 }
 
 fn tenths(number: f64) -> f64 {
@@ -605,7 +626,8 @@ impl fmt::Display for Failure {
                 if detail.is_empty() { Ok(()) } else { write!(f, ": {detail}") }
             }
             Self::TimedOut { after_ms } => {
-                write!(f, "it did not end within its timeout of {after_ms} ms")
+                let timeout = setting_in_words(Duration::from_millis(*after_ms));
+                write!(f, "it did not end within its timeout of {timeout}")
             }
             Self::BadOutput { violation } => {
                 write!(f, "the op broke its interface: {violation}")

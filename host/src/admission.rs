@@ -13,9 +13,10 @@ use dynhost_graph::limits::Bound;
 use dynhost_graph::manifest::Problem;
 
 use crate::capability;
+use crate::engine::INSTANCES;
 use crate::host::Host;
 use crate::prepare::PreparedJob;
-use crate::run::{MAX_CONCURRENCY, RunOptions};
+use crate::run::RunOptions;
 
 /// How many steps of a run may run at once, and what they may need in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +45,22 @@ impl Host {
         let largest = job.nodes.iter().map(|node| self.memory_of(node)).max().unwrap_or(0);
         let fit = u32::try_from(self.memory() / largest.max(1)).unwrap_or(u32::MAX).max(1);
         let policy = self.policy().max_concurrency.unwrap_or(u32::MAX);
-        let why = if policy < asked.min(fit) && policy <= MAX_CONCURRENCY {
+        let most = self.max_concurrency();
+        let why = if policy < asked.min(fit) && policy <= most {
             Some(format!("`{}` allows no more", self.policy().name))
-        } else if fit < asked.min(MAX_CONCURRENCY) {
+        } else if fit < asked.min(most) {
             Some(format!(
                 "each may use {} of memory, and {} are there for all of them; a smaller \
                  `limits.memory` lets more run",
                 bytes_in_words(largest),
                 bytes_in_words(self.memory())
             ))
-        } else if MAX_CONCURRENCY < asked {
-            Some("no run may have more".to_owned())
+        } else if most < asked {
+            Some(self.shortage().unwrap_or_else(|| "no run may have more".to_owned()))
         } else {
             None
         };
-        let max_concurrency = asked.min(fit).min(policy).min(MAX_CONCURRENCY);
+        let max_concurrency = asked.min(fit).min(policy).min(most);
         let lowered =
             why.map(|why| format!("{max_concurrency} steps run at once instead of {asked}: {why}"));
         // Steps that are suspended hold memory beside those that run.
@@ -74,6 +76,7 @@ impl Host {
         let mut problems = self.policy().refusals(job, &real);
         let grants = capability::of_job(job);
         problems.extend(capability::refusals(self.capabilities(), self.policy(), grants));
+        problems.extend(self.too_many_nodes(job));
         let names =
             || if self.policy().memory_total.is_some() { "policy allows" } else { "host has" };
         let largest = job.nodes.iter().filter(|node| !yields(node));
@@ -109,6 +112,16 @@ impl Host {
                 .push(Problem::at(span.unwrap_or_else(|| node.span.clone()), message).help(why));
         }
         problems
+    }
+
+    /// Steps of each node must find an instance while those of the nodes before it are suspended. In a pool of the usual
+    /// size there are enough for every job that anybody writes.
+    fn too_many_nodes(&self, job: &Job) -> Option<Problem> {
+        let most = self.max_concurrency() as usize - 1;
+        let node = job.nodes.get(most).filter(|_| self.instances() < INSTANCES)?;
+        let message =
+            format!("the job has {} nodes, and there is room for {most}", job.nodes.len());
+        Some(Problem::at(node.span.clone(), message).help(self.shortage()?))
     }
 
     /// The most memory that an attempt at a step of this node may have.

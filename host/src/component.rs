@@ -274,12 +274,12 @@ impl Loaded {
         let settings = EngineSettings { fuel };
         let code = self.code(settings).map_err(|error| error.to_string())?;
         let link = || {
-            let base = self.engines.linker(settings)?;
+            let (base, tls) = (self.engines.linker(settings)?, self.engines.tls());
             if self.capabilities.is_empty() {
-                return Linked::new(base, code, wants_wasi(&self.imports));
+                return Linked::new(base, code, wants_wasi(&self.imports), tls);
             }
             let linker = capability::link(base, code, &self.capabilities, granted)?;
-            Linked::new(&linker, code, wants_wasi(&self.imports))
+            Linked::new(&linker, code, wants_wasi(&self.imports), tls)
         };
         link().map_err(|error: wasmtime::Error| format!("{error:#}"))
     }

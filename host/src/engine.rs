@@ -17,6 +17,23 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// Instances alive at once in one engine. Each reserves address space, not memory.
 pub(crate) const INSTANCES: u32 = 1000;
 
+/// What is tried instead, one after the other, where the machine does not give that much address space.
+pub(crate) const FEWER: [u32; 3] = [250, 64, 16];
+
+/// Memories that each instance may have: JavaScript has two empty ones beside its own.
+const MEMORIES: u32 = 3;
+
+/// Bytes of address space that one engine reserves for so many instances, nearly all of it for memories: each can grow
+/// to 4 GiB, and behind it lies a guard.
+pub(crate) fn address_space(instances: u32) -> u64 {
+    u64::from(instances * MEMORIES) * ((4 << 30) + (32 << 20))
+}
+
+/// Whether an engine could not be had since there is too little address space.
+pub(crate) fn lacks_space(error: &wasmtime::Error) -> bool {
+    error.root_cause().downcast_ref() == Some(&rustix::io::Errno::NOMEM)
+}
+
 /// What an engine is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EngineSettings {
@@ -38,18 +55,18 @@ pub(crate) enum Isolation {
 /// itself.
 #[must_use]
 pub fn engine_config() -> Config {
-    config(EngineSettings { fuel: false }, Isolation::Kept)
+    config(EngineSettings { fuel: false }, Isolation::Kept, INSTANCES)
 }
 
 /// The configuration of an engine that compiles for those of [`config`] and runs nothing.
 pub(crate) fn compiling(settings: EngineSettings) -> Config {
-    let mut config = config(settings, Isolation::Kept);
+    let mut config = config(settings, Isolation::Kept, INSTANCES);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     config
 }
 
-/// The configuration of an engine.
-pub(crate) fn config(settings: EngineSettings, isolation: Isolation) -> Config {
+/// The configuration of an engine with room for so many instances.
+pub(crate) fn config(settings: EngineSettings, isolation: Isolation, instances: u32) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -63,27 +80,26 @@ pub(crate) fn config(settings: EngineSettings, isolation: Isolation) -> Config {
         .relaxed_simd_deterministic(true)
         .memory_init_cow(true)
         .wasm_memory64(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(isolation)));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(isolation, instances)));
     config
 }
 
-fn pool(isolation: Isolation) -> PoolingAllocationConfig {
+fn pool(isolation: Isolation, instances: u32) -> PoolingAllocationConfig {
     let (resident, pagemap_scan) = match isolation {
         Isolation::Kept => (256 << 10, Enabled::No),
         Isolation::Broken => (4 << 20, Enabled::Yes),
     };
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES)
+    pool.total_component_instances(instances)
         // Whatever a component may have, there is for each instance.
-        .total_core_instances(INSTANCES * 64)
-        .total_memories(INSTANCES * 3)
-        .total_tables(INSTANCES * 16)
-        .total_stacks(INSTANCES)
-        .max_unused_warm_slots(INSTANCES * 2)
-        // Python is linked out of 38 core instances, which cost nothing by themselves; JavaScript has
-        // two empty memories beside its own.
+        .total_core_instances(instances * 64)
+        .total_memories(instances * MEMORIES)
+        .total_tables(instances * 16)
+        .total_stacks(instances)
+        .max_unused_warm_slots(instances * 2)
+        // Python is linked out of 38 core instances, which cost nothing by themselves.
         .max_core_instances_per_component(64)
-        .max_memories_per_component(3)
+        .max_memories_per_component(MEMORIES)
         .max_tables_per_component(16)
         .max_tables_per_module(8)
         .table_elements(100_000)

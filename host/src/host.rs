@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use dynhost_graph::event::bytes_in_words;
 use dynhost_graph::grant::{CapabilityGrant, SectionMistake};
 use dynhost_graph::manifest::{ManifestError, Problem};
 use dynhost_graph::operator::OperatorPolicy;
 
 use crate::capability::{Capabilities, Capability};
 use crate::component::{ChildCompiler, Component, ComponentError, EngineOptions, Engines};
-use crate::engine::{INSTANCES, Isolation};
+use crate::engine::{self, FEWER, INSTANCES, Isolation};
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
@@ -50,6 +51,17 @@ pub enum HostError {
     /// wasmtime refuses the machine or the settings.
     #[error("the WebAssembly engine cannot be set up")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The machine gives too little address space, which is no memory.
+    #[error(
+        "the WebAssembly engine must have room for {1} guests at once, and needs {0} of address space for that, which is \
+         no memory; {2}", bytes_in_words(*.wanted), FEWER[FEWER.len() - 1], allowed_in_words(*.allowed)
+    )]
+    AddressSpace {
+        /// Bytes that the smallest pool of guests takes.
+        wanted: u64,
+        /// Bytes that this process may have; `None`: nothing bounds it but the machine.
+        allowed: Option<u64>,
+    },
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -64,6 +76,15 @@ pub enum HostError {
     /// The operator's policy speaks of capabilities wrongly, or of ones that there are not.
     #[error(transparent)]
     Policy(#[from] ManifestError),
+}
+
+fn allowed_in_words(allowed: Option<u64>) -> String {
+    match allowed {
+        Some(bytes) => {
+            format!("this process may have {} (`ulimit -v`)", bytes_in_words(bytes))
+        }
+        None => "the machine does not give it".to_owned(),
+    }
 }
 
 impl HostBuilder {
@@ -144,12 +165,14 @@ impl HostBuilder {
             capabilities: self.capabilities,
         };
         let engines = Engines::new(engines)?;
+        let instances = engines.instances();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let cores = u32::try_from(cores).unwrap_or(INSTANCES);
-        let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
+        let cores = u32::try_from(cores).unwrap_or(instances);
+        let workers = self.workers.map_or(cores, NonZeroU32::get).min(instances / 2);
         let memory = self.memory.unwrap_or_else(|| machine::memory() / 4 * 3);
         let memory = memory.min(self.policy.memory_total.unwrap_or(u64::MAX));
-        let executor = LocalExecutor::start(workers, memory).map_err(HostError::Thread)?;
+        let executor =
+            LocalExecutor::start(workers, instances, memory).map_err(HostError::Thread)?;
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
@@ -203,6 +226,34 @@ impl Host {
     /// As [`Host::load`], and when the digest is another.
     pub fn load_pinned(&self, path: &Path, digest: &str) -> Result<Component, ComponentError> {
         Component::load(&self.0.engines, path, Some(digest))
+    }
+
+    /// Steps that a run may have at once at most: [`MAX_CONCURRENCY`](crate::MAX_CONCURRENCY), or fewer where the
+    /// machine gives this process too little address space.
+    #[must_use]
+    pub fn max_concurrency(&self) -> u32 {
+        self.instances() / 2
+    }
+
+    /// That there is room for fewer guests than usual, if it is so, and why: in words, for people.
+    #[must_use]
+    pub fn shortage(&self) -> Option<String> {
+        let instances = self.instances();
+        if instances == INSTANCES {
+            return None;
+        }
+        Some(format!(
+            "there is room for {instances} guests at once instead of {INSTANCES}, and no run has more than {} steps at \
+             once: {} of address space are needed for all, and {}",
+            self.max_concurrency(),
+            bytes_in_words(engine::address_space(INSTANCES)),
+            allowed_in_words(machine::address_space())
+        ))
+    }
+
+    /// Guests that there can be at once.
+    pub(crate) fn instances(&self) -> u32 {
+        self.0.engines.instances()
     }
 
     /// Threads that run guests.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use dynhost_graph::definition::OpDefinition;
-use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry};
+use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry, bytes_in_words};
 use dynhost_graph::grant::Grants;
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Collection, Input};
@@ -38,6 +38,7 @@ pub(crate) use imports::link;
 use limits::Meter;
 pub use limits::StepLimits;
 pub use report::{Outcome, ReportKind};
+pub(crate) use wasi::Tls;
 use wasi::Wasi;
 
 /// The guest's stack, in bytes (wasmtime's `max_wasm_stack`).
@@ -57,6 +58,7 @@ pub(crate) struct Linked {
     run: ComponentExportIndex,
     describe: ComponentExportIndex,
     wants_wasi: bool,
+    tls: Tls,
 }
 
 impl Linked {
@@ -65,6 +67,7 @@ impl Linked {
         linker: &Linker<State>,
         code: &Component,
         wants_wasi: bool,
+        tls: &Tls,
     ) -> wasmtime::Result<Self> {
         let pre = linker.instantiate_pre(code)?;
         let interface = code
@@ -74,7 +77,8 @@ impl Linked {
             code.get_export_index(Some(&interface), name)
                 .ok_or_else(|| wasmtime::Error::msg(format!("`{OP}` has no `{name}`")))
         };
-        Ok(Self { run: function("run")?, describe: function("describe")?, pre, wants_wasi })
+        let (run, describe) = (function("run")?, function("describe")?);
+        Ok(Self { pre, run, describe, wants_wasi, tls: tls.clone() })
     }
 }
 
@@ -217,7 +221,10 @@ impl State {
         }
         if bytes > self.log_left {
             self.log_left = 0;
-            let message = "the step's log is full; what follows is dropped".to_owned();
+            let message = format!(
+                "the step's log is full at its limit of {}; what follows is dropped (`limits.log`)",
+                bytes_in_words(self.attempt.limits().log)
+            );
             self.port.report(ReportKind::Logged {
                 level: Level::Warn,
                 message,
@@ -244,6 +251,21 @@ impl State {
             self.port.report(ReportKind::Progressed { done, total });
         }
     }
+
+    /// Passes on what the guest printed, and how far it said last that it is.
+    fn pass_on(&mut self) {
+        if let Some(wasi) = self.wasi.take() {
+            wasi.flush(self);
+        }
+        self.pass_on_progress();
+    }
+}
+
+impl Drop for State {
+    /// An attempt that is interrupted ends here.
+    fn drop(&mut self) {
+        self.pass_on();
+    }
 }
 
 /// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
@@ -255,10 +277,7 @@ pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Por
     };
     let called = call(code, attempt, &mut store).await;
     let mut state = store.into_data();
-    if let Some(wasi) = state.wasi.take() {
-        wasi.flush(&mut state);
-    }
-    state.pass_on_progress();
+    state.pass_on();
     let failure = match called {
         Ok(Ok(outputs)) => return finish(state, outputs),
         Ok(Err(failure)) => reported(failure),
@@ -276,7 +295,7 @@ fn new_store(
     port: Box<dyn Port>,
 ) -> Result<Store<State>, String> {
     let limits = attempt.limits();
-    let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt)?)) } else { None };
+    let wasi = if code.wants_wasi { Some(Box::new(Wasi::new(attempt, &code.tls)?)) } else { None };
     let state = State {
         gate: OutputGate::new(&attempt.settings.op, limits),
         meter: Meter::new(limits),

@@ -48,7 +48,7 @@ pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;
-pub use prepare::{PrepareError, PreparedJob, read_manifest};
+pub use prepare::{Checked, PrepareError, PreparedJob, read_manifest};
 pub use run::{
     CHEAP, Canceller, Change, Events, MAX_CONCURRENCY, Run, RunError, RunOptions, RunResult,
     StepCounts, StepFailure, new_run_id,

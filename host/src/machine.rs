@@ -18,6 +18,11 @@ fn control_group() -> Option<u64> {
     bounds.min()
 }
 
+/// Bytes of address space that this process may have; `None`: there is no bound.
+pub(crate) fn address_space() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::As).current
+}
+
 /// Bytes of memory that another process has now; `None`: it has ended, or the system does not say.
 pub(crate) fn memory_of(process: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;

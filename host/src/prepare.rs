@@ -13,9 +13,11 @@ use dynhost_graph::manifest::{Manifest, ManifestError};
 use dynhost_graph::params::{self, GivenParams};
 use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
+use crate::admission::Admission;
 use crate::capability;
 use crate::component::{Component, ComponentError};
 use crate::host::Host;
+use crate::run::RunOptions;
 use crate::secret::SecretValues;
 use grants::look_up;
 pub(crate) use grants::variable;
@@ -104,6 +106,16 @@ pub fn read_manifest(path: &Path) -> Result<Manifest, PrepareError> {
     Ok(Manifest::parse(path, &text)?)
 }
 
+/// What is known of a manifest that is right.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Its components, by alias.
+    pub components: BTreeMap<String, Component>,
+    /// How a run would be admitted; `None`: that hangs on params without a value.
+    pub admission: Option<Admission>,
+}
+
 impl Host {
     /// Loads the components of a manifest and plans its job with these params.
     ///
@@ -146,23 +158,21 @@ impl Host {
     }
 
     /// Checks a manifest as [`Host::prepare`] does, but asks no value of params without a
-    /// default; what hangs on such a value is left unchecked. Gives the components by alias.
+    /// default; what hangs on such a value is left unchecked.
     ///
     /// # Errors
     /// As [`Host::prepare`].
-    pub fn check(
-        &self,
-        manifest: &Manifest,
-        given: &GivenParams,
-    ) -> Result<BTreeMap<String, Component>, PrepareError> {
+    pub fn check(&self, manifest: &Manifest, given: &GivenParams) -> Result<Checked, PrepareError> {
         let components = self.load_components(manifest)?;
         let working = std::env::current_dir().unwrap_or_default();
+        let mut admission = None;
         let (infos, folders) = (infos(&components), folders(manifest, &working));
         if params::missing(manifest, given).is_empty() {
             let mut job = plan::plan(manifest, &infos, given, &folders)?;
             self.check_admission(manifest, &job)?;
             let in_order = in_order(&job, &components);
             look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
+            admission = Some(self.admit(&job, &RunOptions::default()));
         } else {
             plan::check(manifest, &infos, given, &folders)?;
             let grants = capability::of_manifest(manifest);
@@ -171,7 +181,7 @@ impl Host {
                 return Err(manifest.error(problems).into());
             }
         }
-        Ok(components)
+        Ok(Checked { components, admission })
     }
 
     /// Refuses what the operator does not allow, or what could find too little memory.

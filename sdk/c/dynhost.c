@@ -17,9 +17,10 @@ struct dh_collected {
     dh_step *step;
     dynhost_op_inputs_borrow_collected_t handle;
     dynhost_op_inputs_list_element_t batch;
-    size_t at;
+    size_t held, at; /* elements of the batch: the op holds these, and those from `at` on are to come */
+    dh_element *elements;
     bool ended;
-    char *text; /* what was decoded of the element */
+    char *text; /* what was decoded of an element */
 };
 
 struct dh_step {
@@ -315,25 +316,25 @@ const dh_text *dh_collected_failed(dh_collected *collected, size_t *count) {
     return texts_of(keys, count);
 }
 
-/* The element before the one at `at` is no longer needed. */
-static void let_go(dh_collected *collected) {
+/* Gives back what the op holds, and asks the host for more where nothing is left; false at the end. */
+static bool pull(dh_collected *collected, uint32_t most) {
+    if (collected->ended || collected->step->failed) return false;
     free(collected->text);
+    free(collected->elements);
     collected->text = NULL;
-    if (collected->at) dynhost_op_inputs_element_free(&collected->batch.ptr[collected->at - 1]);
+    collected->elements = NULL;
+    for (; collected->held < collected->at; collected->held++)
+        dynhost_op_inputs_element_free(&collected->batch.ptr[collected->held]);
+    if (collected->at < collected->batch.len) return true;
+    free(collected->batch.len ? collected->batch.ptr : NULL);
+    collected->held = collected->at = collected->batch.len = 0;
+    dynhost_op_inputs_method_collected_next(collected->handle, most, &collected->batch);
+    collected->ended = !collected->batch.len;
+    return !collected->ended;
 }
 
-bool dh_next(dh_collected *collected, dh_element *element) {
-    if (collected->ended || collected->step->failed) return false;
-    let_go(collected);
-    if (collected->at == collected->batch.len) {
-        free(collected->batch.len ? collected->batch.ptr : NULL);
-        collected->at = collected->batch.len = 0;
-        dynhost_op_inputs_method_collected_next(collected->handle, BATCH, &collected->batch);
-        if (!collected->batch.len) {
-            collected->ended = true;
-            return false;
-        }
-    }
+/* The element that is next in the batch. */
+static void fill(dh_collected *collected, dh_element *element) {
     dynhost_op_inputs_element_t *given = &collected->batch.ptr[collected->at++];
     /* A NUL after each, in the place of what the host gave. */
     component_string_t key = copied((const char *)given->mapping_key.ptr, given->mapping_key.len);
@@ -348,7 +349,22 @@ bool dh_next(dh_collected *collected, dh_element *element) {
     element->value.media_type = (const char *)type.ptr;
     element->value.data = given->value.data.ptr;
     element->value.length = given->value.data.len;
+}
+
+bool dh_next(dh_collected *collected, dh_element *element) {
+    if (!pull(collected, BATCH)) return false;
+    fill(collected, element);
     return true;
+}
+
+const dh_element *dh_next_batch(dh_collected *collected, uint32_t most, size_t *count) {
+    *count = 0;
+    if (!pull(collected, most)) return NULL;
+    size_t left = collected->batch.len - collected->at;
+    if (most < left) left = most ? most : 1;
+    collected->elements = take(left * sizeof *collected->elements);
+    for (; *count < left; ++*count) fill(collected, &collected->elements[*count]);
+    return collected->elements;
 }
 
 dh_json dh_element_json(const dh_element *element) {

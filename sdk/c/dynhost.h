@@ -112,6 +112,9 @@ uint64_t dh_collected_length(dh_collected *collected);
 /* The mapping keys of clones that failed where the job tolerates that; they are no elements. */
 const dh_text *dh_collected_failed(dh_collected *collected, size_t *count);
 bool dh_next(dh_collected *collected, dh_element *element);
+/* Several at once, for an op that does something with each so many: at least one, `most` at most, fewer where they are
+ * large, and none at the end. All of them live until more are taken; dh_element_text of one, until that of another. */
+const dh_element *dh_next_batch(dh_collected *collected, uint32_t most, size_t *count);
 dh_text dh_element_text(const dh_element *element);
 int64_t dh_element_integer(const dh_element *element);
 double dh_element_number(const dh_element *element);

@@ -181,7 +181,7 @@ struct blob {
 
 /* ---- the step ---- */
 
-/* An element of a collected input. The key and the bytes live until the next element is taken. */
+/* An element of a collected input. The key and the bytes live until more elements are taken. */
 template <class T> struct element {
     std::string_view key;
     T value;
@@ -219,10 +219,22 @@ public:
     iterator begin() const { return iterator(this); }
     std::default_sentinel_t end() const { return {}; }
 
+    /* The next elements at once: at least one, `most` at most, fewer where they are large, and none at the end. */
+    std::vector<element<T>> batch(uint32_t most) const {
+        size_t count;
+        const dh_element *given = dh_next_batch(c_, most, &count);
+        std::vector<element<T>> all(count);
+        for (size_t n = 0; n < count; n++)
+            if (!read(given[n], all[n])) return {};
+        return all;
+    }
+
 private:
     bool next(element<T> &out) const {
         dh_element given;
-        if (!dh_next(c_, &given)) return false;
+        return dh_next(c_, &given) && read(given, out);
+    }
+    bool read(const dh_element &given, element<T> &out) const {
         out.key = view(given.key);
         if constexpr (std::same_as<T, dh_value>) {
             out.value = given.value;

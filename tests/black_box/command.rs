@@ -153,6 +153,10 @@ pub(crate) fn assert_snapshot(folder: &str, name: &str, text: &str) {
     settings.add_filter(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "RUN");
     settings.add_filter(r"after (less than )?[0-9.]+ m?s\b", "after TIME");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "SHA256");
+    settings.add_filter(
+        r"at most \d+ steps run at once here, and all guests have [0-9.]+ .iB",
+        "at most N steps run at once here, and all guests have SIZE",
+    );
     settings.add_filter(r"(size +)[0-9.]+ [KM]iB", "${1}SIZE");
     settings.add_filter(r"offset 0x[0-9a-f]+", "offset OFFSET");
     settings.add_filter(r"section range \d+\.\.\d+", "section range FROM..TO");

@@ -160,7 +160,12 @@ outputs.out.from = "flood"
         .collect();
     let bytes: usize = messages.iter().map(|message| message.len()).sum();
     assert!(bytes <= 1 << 20, "{bytes} bytes");
-    assert_eq!(messages.last(), Some(&"the step's log is full; what follows is dropped"));
+    assert_eq!(
+        messages.last(),
+        Some(
+            &"the step's log is full at its limit of 1 MiB; what follows is dropped (`limits.log`)"
+        )
+    );
 }
 
 /// `semantics.md` rule 13: a hundred thousand outputs are all there, in order.

@@ -11,7 +11,7 @@ use dynhost::graph::params::GivenParams;
 use dynhost::{Host, PrepareError, RunError, RunOptions, StepLimits};
 use serde_json::json;
 
-use crate::command::Workshop;
+use crate::command::{Workshop, assert_snapshot};
 use crate::job::{Job, block_on, run};
 
 fn exceeded(nodes: &str, step: &str) -> (LimitKind, u64, String) {
@@ -362,7 +362,8 @@ fn the_policy_on_the_command_line() {
         sessions.push_str(&workshop.session(line));
         sessions.push('\n');
     }
-    insta::assert_snapshot!(sessions);
+    let name = "black_box__limits__the_policy_on_the_command_line";
+    assert_snapshot("snapshots", name, &sessions);
 }
 
 const LOCKED: &str = "[job]\nname = \"one\"\n\n[components]\nbasics = \"basics.wasm\"\n\n[nodes.ten]\nop = \"basics/emit_ten\"\n\n[outputs]\nten = { from = \"ten\" }\n";

@@ -35,6 +35,30 @@ fn without_grants_the_machine_is_virtual() {
     assert_ne!(look(2).output("seen").expect("the op succeeded")["random"], seen["random"]);
 }
 
+/// Also where it is stopped: what it printed may say why.
+#[test]
+fn what_was_printed_before_the_timeout_is_in_the_log() {
+    let ran = run(
+        "nodes.print = { op = \"machine/print_for_ever\", timeout = \"300ms\", limits.log = \"100KiB\" }",
+    );
+    assert_eq!(ran.failure("print"), &Failure::TimedOut { after_ms: 300 });
+    let messages: Vec<&str> = ran
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::LogWritten { message, .. } => Some(message.as_str()),
+            _ => None,
+        })
+        .collect();
+    let (last, printed) = messages.split_last().expect("something was printed");
+    assert!(last.starts_with("the step's log is full at its limit of 100 KiB"), "{last}");
+    assert_eq!(printed.len(), (100 << 10) / (1000 + 64));
+    assert!(printed.iter().all(|line| **line == "x".repeat(1000)));
+    let ends = ran.place(|event| matches!(event, Event::StepFailed { .. }));
+    let says = ran.place(|event| matches!(event, Event::LogWritten { .. }));
+    assert!(says < ends);
+}
+
 /// What a guest prints is in its step's log.
 #[test]
 fn what_is_printed_goes_to_the_log() {

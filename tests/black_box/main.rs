@@ -20,3 +20,6 @@ mod limits;
 mod loading;
 mod machine;
 mod order;
+mod pool;
+mod pure;
+mod settable;

@@ -11,7 +11,7 @@ const fn made(name: &'static str, made: fn() -> Vec<u8>, end: End) -> Case {
     Case { name, nodes: "nodes.bad.op = \"made/bad\"", made: Some(made), end }
 }
 
-const TIME_OVER: End = End::Fails("it did not end within its timeout of 1000 ms");
+const TIME_OVER: End = End::Fails("it did not end within its timeout of 1 s");
 const UNREACHABLE: End = End::Fails("the guest trapped: wasm `unreachable` instruction executed");
 const HOST_ALLOCATION: End =
     End::Fails("the limit on what a call may make the host allocate of 128 MiB was exceeded");
@@ -23,12 +23,12 @@ pub(crate) const CASES: &[Case] = &[
     made(
         "computes for ever in its start function",
         hand_written::loop_in_start,
-        End::Refused("it did not answer within 1000 ms"),
+        End::Refused("it did not answer within 1 s"),
     ),
     made(
         "computes for ever in `describe`",
         hand_written::loop_in_describe,
-        End::Refused("it did not answer within 1000 ms"),
+        End::Refused("it did not answer within 1 s"),
     ),
     made(
         "describes 1,000 ops by the same MiB each",
@@ -132,6 +132,26 @@ pub(crate) const CASES: &[Case] = &[
         End::Fails("the op broke its interface: "),
     ),
     op(
+        "emits the mapping key `]`",
+        "nodes.bad = { op = \"hostile/bad_key\", config.key = \"]\" }",
+        End::Fails("the op broke its interface: "),
+    ),
+    op(
+        "emits an empty mapping key",
+        "nodes.bad = { op = \"hostile/bad_key\", config.key = \"\" }",
+        End::Fails("the op broke its interface: "),
+    ),
+    op(
+        "emits a mapping key with the end of a line",
+        "nodes.bad = { op = \"hostile/bad_key\", config.key = \"a\\nb\" }",
+        End::Fails("the op broke its interface: "),
+    ),
+    op(
+        "emits a mapping key that a terminal would obey",
+        "nodes.bad = { op = \"hostile/bad_key\", config.key = \"\\u009b31m\" }",
+        End::Fails("the op broke its interface: "),
+    ),
+    op(
         "emits a mapping key twice",
         "nodes.bad.op = \"hostile/duplicate_key\"",
         End::Fails(
@@ -188,6 +208,62 @@ pub(crate) const CASES: &[Case] = &[
         r#"nodes.link = { op = "machine/touch", config = { deed = "symlink", path = "/data/made", target = "../secret.txt" }, grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read_write" }] }
 nodes.bad = { op = "machine/touch", config = { deed = "read", path = "/data/made" }, after = ["link"], grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read_write" }] }"#,
         End::Fails("PermissionDenied"),
+    ),
+    op(
+        "makes a hard link to a file outside of its folder",
+        r#"nodes.bad = { op = "machine/touch", config = { deed = "link", path = "/data/../secret.txt" }, grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read_write" }] }"#,
+        End::Fails("PermissionDenied"),
+    ),
+    op(
+        "makes a hard link where it may only read",
+        r#"nodes.bad = { op = "machine/touch", config = { deed = "link", path = "/data/a.txt" }, grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read" }] }"#,
+        End::Fails("PermissionDenied"),
+    ),
+    op(
+        "makes a hard link of a link that leads out of its folder, for its successor to read",
+        r#"nodes.link = { op = "machine/touch", config = { deed = "link", path = "/data/absolute" }, grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read_write" }] }
+nodes.bad = { op = "machine/touch", config = { deed = "read", path = "/data/absolute.new" }, after = ["link"], grants.fs = [{ host = 'FOLDER/granted', guest = "/data", access = "read_write" }] }"#,
+        End::Fails("PermissionDenied"),
+    ),
+    op(
+        "connects to its own machine",
+        "nodes.bad = { op = \"network/connect\", inputs.address.value = \"127.0.0.1:22\" }\noutputs.bad.from = \"bad\"",
+        End::Gives(r#"{"error":"PermissionDenied"}"#),
+    ),
+    op(
+        "sends a datagram",
+        "nodes.bad = { op = \"network/datagram\", inputs.address.value = \"127.0.0.1:53\" }\noutputs.bad.from = \"bad\"",
+        End::Gives(r#"{"error":"PermissionDenied"}"#),
+    ),
+    op(
+        "listens",
+        "nodes.bad = { op = \"network/listen\", inputs.address.value = \"0.0.0.0:8080\" }\noutputs.bad.from = \"bad\"",
+        End::Gives(r#"{"error":"PermissionDenied"}"#),
+    ),
+    op(
+        "looks up a name",
+        "nodes.bad = { op = \"network/resolve\", inputs.address.value = \"localhost\" }\noutputs.bad.from = \"bad\"",
+        End::Gives(r#"{"error":"PermissionDenied"}"#),
+    ),
+    op(
+        "sends a request to its own machine",
+        "nodes.bad = { op = \"network/request\", config.url = \"http://127.0.0.1/\" }\noutputs.bad.from = \"bad\"",
+        End::Gives(
+            r#"{"error":"ErrorCode::InternalError(Some(\"refused: GET http://127.0.0.1:80 is not granted"#,
+        ),
+    ),
+    op(
+        "follows a redirect from a server that it may ask to another on its own machine",
+        r#"nodes.bad = { op = "network/request", config = { url = "http://127.0.0.1:PORT/", redirects = 1 }, grants.network = [{ host = "127.0.0.1", port = PORT, scheme = "http" }] }
+outputs.bad.from = "bad""#,
+        End::Gives(
+            r#"{"error":"ErrorCode::InternalError(Some(\"refused: GET http://127.0.0.1:1 is not granted"#,
+        ),
+    ),
+    made(
+        "goes on emitting when its run is cancelled, whatever `emit` says",
+        hand_written::emit_for_ever,
+        End::Cancelled,
     ),
     op(
         "looks for environment, arguments and folders",

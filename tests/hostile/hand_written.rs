@@ -106,6 +106,26 @@ pub(crate) fn key_without_utf8() -> Vec<u8> {
     emit([64, 3], [72, 2])
 }
 
+/// Emits elements with ever other keys of six letters, and ignores the answer.
+pub(crate) fn emit_for_ever() -> Vec<u8> {
+    let run = r"
+        (local $number i32) (local $at i32) (local $left i32)
+        (loop $emit
+            (local.set $number (i32.add (local.get $number) (i32.const 1)))
+            (local.set $left (local.get $number))
+            (local.set $at (i32.const 80))
+            (loop $letter
+                (i32.store8 (local.get $at)
+                    (i32.add (i32.const 0x61) (i32.and (local.get $left) (i32.const 15))))
+                (local.set $left (i32.shr_u (local.get $left) (i32.const 4)))
+                (br_if $letter (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (i32.const 86))))
+            (call $emit (i32.const 64) (i32.const 3) (i32.const 1) (i32.const 80) (i32.const 6)
+                (i32.const 64) (i32.const 3) (i32.const 64) (i32.const 1) (i32.const 256))
+            (br $emit))
+        (unreachable)";
+    module(Guest { imports: EMIT, fields: TEXTS, run, ..Guest::default() })
+}
+
 /// A key that is nearly all of its memory.
 pub(crate) fn key_of_400_mib() -> Vec<u8> {
     let run = "(memory.fill (i32.const 0x10000) (i32.const 0x78) (i32.const 0x19000000))

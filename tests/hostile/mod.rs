@@ -8,12 +8,15 @@ mod hand_written;
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
+use std::io::{Read, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use dynhost::graph::event::RunStatus;
+use dynhost::graph::event::{Event, RunStatus};
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::params::GivenParams;
 use dynhost::graph::scheduler::JobOutputValue;
@@ -41,6 +44,10 @@ enum End {
     Refused(&'static str),
     /// The step succeeds: what it did is no harm.
     Succeeds,
+    /// The step succeeds, and gives what begins like this, which the job has as its output `bad`.
+    Gives(&'static str),
+    /// It goes on until its run is cancelled, and ends then.
+    Cancelled,
 }
 
 impl Case {
@@ -50,6 +57,11 @@ impl Case {
             End::Fails(words) => ended.words.starts_with(words),
             End::Refused(words) => ended.words.contains(words),
             End::Succeeds => ended.words == "it succeeds",
+            End::Gives(words) => {
+                let given = ended.words.strip_prefix("it gives ");
+                given.is_some_and(|given| given.starts_with(words))
+            }
+            End::Cancelled => ended.words == "its run is cancelled, and it ends",
         }
     }
 }
@@ -92,11 +104,12 @@ outputs.sum.from = "sum"
 "#;
 
 /// The components that are not made by hand.
-pub(crate) fn known() -> [(&'static str, PathBuf); 4] {
+pub(crate) fn known() -> [(&'static str, PathBuf); 5] {
     [
         ("basics", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
         ("hostile", env!("EXAMPLE_OPS"), "wasm32-unknown-unknown"),
         ("machine", env!("GUESTS"), "wasm32-wasip2"),
+        ("network", env!("GUESTS"), "wasm32-wasip2"),
         ("odd", env!("GUESTS"), "wasm32-unknown-unknown"),
     ]
     .map(|(name, folder, target)| {
@@ -107,14 +120,21 @@ pub(crate) fn known() -> [(&'static str, PathBuf); 4] {
 /// Runs a case whose folder is laid out. Its siblings succeed, also where it is refused itself.
 pub(crate) fn run(case: &Case, host: &Host, folder: &Path) -> Ended {
     let begun = Instant::now();
-    let ran = run_nodes(host, folder, &format!("{INNOCENT}{}", case.nodes));
+    let cancelled = matches!(case.end, End::Cancelled);
+    let nodes = format!("{INNOCENT}{}", case.nodes);
+    let nodes = if nodes.contains("PORT") { nodes.replace("PORT", &redirecting()) } else { nodes };
+    let ran = run_nodes(host, folder, &nodes, cancelled);
     let took = begun.elapsed();
     match ran {
         Ok(result) => {
             assert_innocent(case, &result);
-            let words = match result.failures.first() {
-                Some(failure) => failure.failure.to_string(),
-                None => "it succeeds".to_owned(),
+            let words = match (result.failures.first(), output(&result, "bad")) {
+                (Some(failure), _) => failure.failure.to_string(),
+                (None, Some(given)) => format!("it gives {given}"),
+                (None, None) if result.status == RunStatus::Cancelled => {
+                    "its run is cancelled, and it ends".to_owned()
+                }
+                (None, None) => "it succeeds".to_owned(),
             };
             let bad = result.failures.iter().all(|failure| &*failure.step.node == "bad");
             assert!(bad, "{}: {:?}", case.name, result.failures);
@@ -122,7 +142,7 @@ pub(crate) fn run(case: &Case, host: &Host, folder: &Path) -> Ended {
         }
         Err(error) => {
             let words = in_words(&error);
-            let again = run_nodes(host, folder, INNOCENT).expect("the others are sound");
+            let again = run_nodes(host, folder, INNOCENT, false).expect("the others are sound");
             assert_innocent(case, &again);
             assert_eq!(again.status, RunStatus::Succeeded, "{}", case.name);
             Ended { words, took }
@@ -131,12 +151,39 @@ pub(crate) fn run(case: &Case, host: &Host, folder: &Path) -> Ended {
 }
 
 fn assert_innocent(case: &Case, result: &RunResult) {
-    let sum = result.outputs.iter().find(|(name, _)| name == "sum").map(|(_, value)| value);
-    let Some(JobOutputValue::Single(sum)) = sum else { panic!("{}: {result:?}", case.name) };
-    assert_eq!(&sum.data[..], b"12", "{}", case.name);
+    assert_eq!(output(result, "sum").as_deref(), Some("12"), "{}: {result:?}", case.name);
 }
 
-fn run_nodes(host: &Host, folder: &Path, nodes: &str) -> Result<RunResult, PrepareError> {
+/// An output of the job, as text.
+fn output(result: &RunResult, name: &str) -> Option<String> {
+    match result.outputs.iter().find(|(found, _)| found == name)? {
+        (_, JobOutputValue::Single(value)) => Some(String::from_utf8_lossy(&value.data).into()),
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+/// The port of a server that sends whoever asks elsewhere on this machine.
+fn redirecting() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+            );
+        }
+    });
+    port.to_string()
+}
+
+/// Runs a job; where it is to be cancelled, as soon as the sum is there and the guest has given something.
+fn run_nodes(
+    host: &Host,
+    folder: &Path,
+    nodes: &str,
+    cancelled: bool,
+) -> Result<RunResult, PrepareError> {
     let mut text = "job.name = \"hostile\"\n".to_owned();
     for (name, path) in known() {
         if nodes.contains(&format!("\"{name}/")) {
@@ -152,7 +199,24 @@ fn run_nodes(host: &Host, folder: &Path, nodes: &str) -> Result<RunResult, Prepa
     let prepared = host.prepare(&manifest, &GivenParams::new())?;
     let options = RunOptions { max_concurrency: Some(8), ..RunOptions::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let run = async { host.start(&prepared, options).finished().await };
+    let run = async {
+        if !cancelled {
+            return host.start(&prepared, options).finished().await;
+        }
+        let (run, mut events) = host.watch(&prepared, options);
+        let (mut emits, mut summed) = (false, false);
+        while !(emits && summed) {
+            for recorded in events.next().await.expect("the run goes on").iter() {
+                match &recorded.event {
+                    Event::OutputEmitted { step, .. } => emits |= &*step.node == "bad",
+                    Event::StepSucceeded { step, .. } => summed |= &*step.node == "sum",
+                    _ => {}
+                }
+            }
+        }
+        run.cancel();
+        run.finished().await
+    };
     Ok(runtime.expect("a runtime").block_on(run).expect("the host does not fail"))
 }
 

@@ -154,7 +154,14 @@ impl From<StoreError> for Error {
 
 impl From<HostError> for Error {
     fn from(error: HostError) -> Self {
-        Self::failed(chain(&error))
+        let failed = Self::failed(chain(&error));
+        match error {
+            HostError::AddressSpace { .. } => failed.with_help(
+                "raise the bound (`ulimit -v unlimited`, or `LimitAS=infinity` of a service); what guests really use is \
+                 bounded by `limits.memory`",
+            ),
+            _ => failed,
+        }
     }
 }
 

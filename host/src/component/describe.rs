@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use dynhost_graph::definition::{OpDefinition, check_definitions};
+use dynhost_graph::event::setting_in_words;
 
 use super::ComponentError;
 use crate::instance::{self, Linked, StepLimits};
@@ -45,7 +46,7 @@ fn ask(linked: &Linked, limits: &StepLimits) -> Result<Vec<OpDefinitionOut>, Str
     runtime.block_on(async {
         match tokio::time::timeout(timeout, instance::describe(linked, limits)).await {
             Ok(described) => described,
-            Err(_) => Err(format!("it did not answer within {} ms", timeout.as_millis())),
+            Err(_) => Err(format!("it did not answer within {}", setting_in_words(timeout))),
         }
     })
 }

@@ -9,9 +9,10 @@ use wasmtime::component::Linker;
 use super::compile::ChildCompiler;
 use crate::capability::Capabilities;
 use crate::code_cache::CodeCache;
-use crate::engine::{self, EngineSettings, Isolation, Ticker};
+use crate::engine::{self, EngineSettings, FEWER, INSTANCES, Isolation, Ticker};
 use crate::host::HostError;
-use crate::instance::{self, State, StepLimits};
+use crate::instance::{self, State, StepLimits, Tls};
+use crate::machine;
 
 pub(crate) struct Engines {
     plain: OnceLock<Ready>,
@@ -24,6 +25,9 @@ pub(crate) struct Engines {
     limits: StepLimits,
     isolation: Isolation,
     capabilities: Capabilities,
+    /// How many guests there can be at once in each engine.
+    instances: u32,
+    tls: Tls,
 }
 
 /// What the engines of a host are set up with.
@@ -43,10 +47,10 @@ struct Ready {
 }
 
 impl Engines {
-    /// Sets up the engine that does not count fuel, and opens the code cache, if there is to be
-    /// one. All capabilities are linked once, to see that they can be.
+    /// Sets up the engine that does not count fuel, with room for as many guests as the machine has address space for,
+    /// and opens the code cache, if there is to be one. All capabilities are linked once, to see that they can be.
     pub(crate) fn new(options: EngineOptions) -> Result<Self, HostError> {
-        let engines = Self {
+        let mut engines = Self {
             plain: OnceLock::new(),
             metered: OnceLock::new(),
             making: Mutex::new(()),
@@ -55,17 +59,43 @@ impl Engines {
             limits: options.limits,
             isolation: options.isolation,
             capabilities: options.capabilities,
+            instances: INSTANCES,
+            tls: Tls::default(),
         };
-        let ready = engines.ready(EngineSettings { fuel: false });
-        let ready = ready.map_err(|error| HostError::Engine(error.into()))?;
-        let mut linker = ready.linker.clone();
-        for offer in engines.capabilities.iter() {
+        let mut reserved = engines.reserve();
+        for fewer in FEWER {
+            if reserved.as_ref().err().is_none_or(|error| !engine::lacks_space(error)) {
+                break;
+            }
+            // Gives back what was had.
+            engines.plain.take();
+            engines.instances = fewer;
+            reserved = engines.reserve();
+        }
+        reserved.map_err(not_set_up)?;
+        engines.try_capabilities()?;
+        Ok(engines)
+    }
+
+    fn reserve(&self) -> wasmtime::Result<()> {
+        self.ready(EngineSettings { fuel: false })?;
+        if self.instances < INSTANCES || machine::address_space().is_some() {
+            // Where space is scarce, there may be none for the other engine later.
+            self.ready(EngineSettings { fuel: true })?;
+        }
+        Ok(())
+    }
+
+    fn try_capabilities(&self) -> Result<(), HostError> {
+        let linker = self.linker(EngineSettings { fuel: false });
+        let mut linker = linker.map_err(|error| HostError::Engine(error.into()))?.clone();
+        for offer in self.capabilities.iter() {
             offer.link(&mut linker).map_err(|error| HostError::Capability {
                 name: offer.name(),
                 why: format!("{error:#}"),
             })?;
         }
-        Ok(engines)
+        Ok(())
     }
 
     fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
@@ -77,7 +107,7 @@ impl Engines {
         if let Some(ready) = cell.get() {
             return Ok(ready);
         }
-        let engine = Engine::new(&engine::config(settings, self.isolation))?;
+        let engine = Engine::new(&engine::config(settings, self.isolation, self.instances))?;
         let linker = instance::link(&engine)?;
         let ticker = Ticker::start(&engine)?;
         Ok(cell.get_or_init(|| Ready { engine, linker, _ticker: ticker }))
@@ -100,6 +130,16 @@ impl Engines {
         &self.capabilities
     }
 
+    /// How many guests there can be at once in each engine.
+    pub(crate) fn instances(&self) -> u32 {
+        self.instances
+    }
+
+    /// How guests of this host speak to others in secret.
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
     pub(super) fn limits(&self) -> &StepLimits {
         &self.limits
     }
@@ -107,4 +147,13 @@ impl Engines {
     pub(super) fn cache(&self) -> Option<&CodeCache> {
         self.cache.as_ref()
     }
+}
+
+fn not_set_up(error: wasmtime::Error) -> HostError {
+    if engine::lacks_space(&error) {
+        // As `Engines` needs it: one with fuel and one without.
+        let wanted = 2 * engine::address_space(FEWER[FEWER.len() - 1]);
+        return HostError::AddressSpace { wanted, allowed: machine::address_space() };
+    }
+    HostError::Engine(error.into())
 }

@@ -35,12 +35,13 @@ pub struct LocalExecutor {
 }
 
 impl LocalExecutor {
-    /// Starts so many workers, with so many bytes of memory for all guests at once. They stop when the executor is dropped.
+    /// Starts so many workers, with room for so many guests at once and so many bytes of memory for all of them. They stop
+    /// when the executor is dropped.
     ///
     /// # Errors
     /// The system gives no thread, or no event queue for it.
-    pub fn start(workers: u32, memory: u64) -> std::io::Result<Self> {
-        let queue = Arc::new(Queue::new(memory));
+    pub fn start(workers: u32, instances: u32, memory: u64) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::new(instances, memory));
         let mut executor = Self { queue: Arc::clone(&queue), threads: Vec::new() };
         for number in 0..workers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

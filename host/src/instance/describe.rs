@@ -59,10 +59,7 @@ pub(crate) async fn describe(
             _ => error.root_cause().to_string(),
         },
     };
-    let mut state = store.into_data();
-    if let Some(wasi) = state.wasi.take() {
-        wasi.flush(&mut state);
-    }
+    store.into_data().pass_on();
     for complaint in complaints.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         push_lines(&mut words, complaint);
     }

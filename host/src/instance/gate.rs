@@ -194,12 +194,12 @@ impl OutputGate {
     }
 
     /// The static outputs of an attempt that ended well, by position in the definition.
-    pub(super) fn finish(self, op: &OpDefinition) -> Result<Vec<(u32, Value)>, Failure> {
-        if let Some(failure) = self.fault {
+    pub(super) fn finish(&mut self, op: &OpDefinition) -> Result<Vec<(u32, Value)>, Failure> {
+        if let Some(failure) = self.take_fault() {
             return Err(failure);
         }
         let mut outputs = Vec::new();
-        for (index, (given, output)) in self.given.into_iter().zip(&op.outputs).enumerate() {
+        for (index, (given, output)) in self.given.drain(..).zip(&op.outputs).enumerate() {
             match given {
                 #[expect(clippy::cast_possible_truncation, reason = "an op has few outputs")]
                 Some(value) => outputs.push((index as u32, value)),

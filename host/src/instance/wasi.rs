@@ -11,6 +11,7 @@ mod http;
 mod network;
 mod printed;
 mod sockets;
+mod tls;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::{Asked, Attempt, State};
 use clock::VirtualClock;
 use network::Network;
 use printed::Printed;
+pub(crate) use tls::Tls;
 
 /// The WASI side of one attempt.
 pub(super) struct Wasi {
@@ -45,7 +47,10 @@ impl Wasi {
     ///
     /// # Errors
     /// In words: a granted folder cannot be opened.
-    pub(super) fn new(attempt: &Arc<Attempt>) -> Result<Self, String> {
+    pub(super) fn new(attempt: &Arc<Attempt>, tls: &Tls) -> Result<Self, String> {
+        // Only requests need it.
+        #[cfg(not(feature = "wasi-http"))]
+        let _ = tls;
         let grants = &attempt.settings.grants;
         let printed = [Printed::default(), Printed::default()];
         let mut builder = WasiCtxBuilder::new();
@@ -75,7 +80,7 @@ impl Wasi {
             clock,
             printed,
             #[cfg(feature = "wasi-http")]
-            http: http::Http::new(&network),
+            http: http::Http::new(&network, tls),
             network,
         })
     }

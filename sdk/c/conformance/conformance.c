@@ -1,5 +1,6 @@
 /* The ops that every SDK offers; what they do is said in docs/languages.md. */
 #include "../dynhost.h"
+#include "../generated/component.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,37 @@ static void emit(dh_step *step) {
     }
 }
 
+/* Below the SDK, which fails a step whose output was refused. */
+static void swallow(dh_step *step) {
+    (void)step;
+    for (int n = 0; n < 2; n++) {
+        dynhost_op_outputs_output_t item = {.name = {(uint8_t *)"item", 4},
+                                            .mapping_key = {true, {(uint8_t *)"key", 3}},
+                                            .value = {{(uint8_t *)"application/json", 16}, {(uint8_t *)"0", 1}}};
+        dynhost_op_outputs_emit_error_t ignored;
+        dynhost_op_outputs_emit(&item, &ignored);
+    }
+}
+
+static void pull(dh_step *step) {
+    dh_collected *values = dh_input_collected(step, "values");
+    dh_json all = dh_json_get(dh_config(step), "max"), most;
+    dh_json_cursor at = {0};
+    dh_writer batches = {0};
+    dh_open_array(&batches);
+    while (dh_json_next(all, &at, NULL, &most)) {
+        int64_t asked = 0;
+        size_t count;
+        dh_json_get_integer(most, &asked);
+        const dh_element *batch = dh_next_batch(values, (uint32_t)asked, &count);
+        dh_open_array(&batches);
+        for (size_t n = 0; n < count; n++) dh_write_text(&batches, batch[n].key.data, batch[n].key.length);
+        dh_close_array(&batches);
+    }
+    dh_close_array(&batches);
+    dh_return_json(step, "result", NULL, &batches);
+}
+
 static void count(dh_step *step) {
     static int64_t steps;
     dh_return_integer(step, "result", NULL, ++steps);
@@ -193,6 +225,10 @@ static void grow(dh_step *step) {
     "\"type\":\"object\",\"required\":[\"name\"],\"properties\":{"                                                      \
     "\"name\":{\"type\":\"string\"},\"key\":{\"type\":\"string\"},\"media_type\":{\"type\":\"string\"},"                    \
     "\"bytes\":{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":255}}}}}}}"
+#define PULLED                                                                                                         \
+    "{\"type\":\"object\",\"required\":[\"max\"],\"properties\":{\"max\":{\"type\":\"array\",\"items\":{"                  \
+    "\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}}}}"
+#define ARRAY "{\"type\":\"array\"}"
 #define INTEGERS "{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}"
 #define OBJECT "{\"type\":\"object\"}"
 #define NEVER DH_OUTPUTS({.name = "result", .description = "Never given"})
@@ -260,6 +296,16 @@ DH_OPS({.name = "echo",
             {.name = "text", .description = "A text that may be given", .schema = DH_STRING, .optional = true}),
         .config = EMITTED,
         .run = emit},
+       {.name = "swallow",
+        .description = "Emits a mapping key twice, and ignores the answer.",
+        .outputs = DH_OUTPUTS({.name = "item", .description = "An element", .dynamic = true}),
+        .run = swallow},
+       {.name = "pull",
+        .description = "Pulls batches of elements, and tells the mapping keys of each.",
+        .inputs = DH_INPUTS({.name = "values", .description = "Anything", .collected = true}),
+        .outputs = DH_OUTPUTS({.name = "result", .description = "The mapping keys of each batch", .schema = ARRAY}),
+        .config = PULLED,
+        .run = pull},
        {.name = "count",
         .description = "Counts the steps that this instance has run.",
         .inputs = DH_INPUTS({.name = "value", .description = "Anything"}),

@@ -1,5 +1,6 @@
 /* The ops of conformance.c in C++: what they do is said in docs/languages.md. */
 #include "../dynhost.hpp"
+#include "../generated/component.h"
 
 #include <cstdlib>
 #include <string>
@@ -103,6 +104,29 @@ void emit(step step) {
     }
 }
 
+/* Below the SDK, which fails a step whose output was refused. */
+void swallow(step) {
+    auto text = [](const char *literal) {
+        return component_string_t{(uint8_t *)literal, string_view(literal).size()};
+    };
+    for (int n = 0; n < 2; n++) {
+        dynhost_op_outputs_output_t item{
+            text("item"), {true, text("key")}, {text("application/json"), {(uint8_t *)"0", 1}}};
+        dynhost_op_outputs_emit_error_t ignored;
+        dynhost_op_outputs_emit(&item, &ignored);
+    }
+}
+
+void pull(step step) {
+    auto values = step.collected<dh_value>("values");
+    vector<vector<string>> batches;
+    for (auto most : step.config<vector<uint32_t>>("max", {})) {
+        auto &keys = batches.emplace_back();
+        for (auto &[key, value] : values.batch(most)) keys.emplace_back(key);
+    }
+    step.give("result", batches);
+}
+
 } // namespace
 
 #define INTEGERS R"({"type":"array","items":{"type":"integer"}})"
@@ -115,6 +139,10 @@ void emit(step step) {
     R"({"type":"object","required":["outputs"],"properties":{"outputs":{"type":"array","items":{)"                     \
     R"("type":"object","required":["name"],"properties":{"name":{"type":"string"},"key":{"type":"string"},)"           \
     R"("media_type":{"type":"string"},"bytes":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255}}}}}}})"
+#define PULLED                                                                                                         \
+    R"({"type":"object","required":["max"],"properties":{"max":{"type":"array","items":{)"                             \
+    R"("type":"integer","minimum":0,"maximum":4294967295}}}})"
+#define ARRAY R"({"type":"array"})"
 #define ANYTHING DH_INPUTS({.name = "value", .description = "Anything"})
 #define TEXT DH_INPUTS({.name = "text", .description = "The text", .schema = DH_STRING})
 #define NEVER DH_OUTPUTS({.name = "result", .description = "Never given"})
@@ -190,6 +218,16 @@ DH_OPS({.name = "echo",
             {.name = "text", .description = "A text that may be given", .schema = DH_STRING, .optional = true}),
         .config = EMITTED,
         .run = dynhost::run<emit>},
+       {.name = "swallow",
+        .description = "Emits a mapping key twice, and ignores the answer.",
+        .outputs = DH_OUTPUTS({.name = "item", .description = "An element", .dynamic = true}),
+        .run = dynhost::run<swallow>},
+       {.name = "pull",
+        .description = "Pulls batches of elements, and tells the mapping keys of each.",
+        .inputs = DH_INPUTS({.name = "values", .description = "Anything", .collected = true}),
+        .outputs = DH_OUTPUTS({.name = "result", .description = "The mapping keys of each batch", .schema = ARRAY}),
+        .config = PULLED,
+        .run = dynhost::run<pull>},
        {.name = "count",
         .description = "Counts the steps that this instance has run.",
         .inputs = ANYTHING,

@@ -1,5 +1,7 @@
 // The ops of ../conformance/conformance.js in TypeScript: what they take and give is checked by the compiler.
 
+import { emit as emitRaw } from "dynhost:op/outputs@0.1.0";
+
 import { type Level, Failure, Value, context, dynamicOutput, log, op, output, progress, t } from "dynhost-sdk";
 
 const anyValue = t.value().describe("Bytes of any media type.");
@@ -174,6 +176,37 @@ export const emit = op(
   },
 );
 
+export const pull = op(
+  {
+    name: "pull",
+    description: "Pulls batches of elements, and tells the mapping keys of each.",
+    inputs: { values: t.collected(t.value()).describe("Anything.") },
+    output: t.array(t.array(t.string())).describe("The mapping keys of each batch."),
+    config: t.object({ max: t.array(t.integer()) }),
+  },
+  ({ values }, { max }) => max.map((most) => values.batch(most).map(([key]) => key)),
+);
+
+export const swallow = op(
+  {
+    name: "swallow",
+    description: "Emits a mapping key twice, and ignores the answer.",
+    outputs: { item: t.dynamic(t.value()).describe("An element.") },
+  },
+  () => {
+    // A generator ends where its output was refused, so this goes below the SDK.
+    const item = { name: "item", mappingKey: "key", value: { mediaType: "application/json", data: new Uint8Array([48]) } };
+    for (let n = 0; n < 2; n++) {
+      try {
+        emitRaw(item);
+      } catch {
+        // The mistake that this op is about.
+      }
+    }
+    return { item: [] };
+  },
+);
+
 let steps = 0;
 
 export const count = op(
@@ -184,6 +217,17 @@ export const count = op(
     output: t.integer().describe("How many, this one included."),
   },
   () => ++steps,
+);
+
+export const trap = op(
+  {
+    name: "trap",
+    description: "Traps.",
+    inputs: { value: anyValue },
+    output: t.value().describe("Never given."),
+  },
+  // The clock of the engine, below the one of the SDK: without WASI there is none.
+  () => Object.getPrototypeOf(Date).now(),
 );
 
 export const spin = op(

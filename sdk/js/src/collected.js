@@ -44,20 +44,29 @@ export class Collected {
 
   /** The elements with the mapping keys under which they were emitted. */
   *withKeys() {
-    for (;;) {
-      if (this.#taken === this.#batch.length) {
-        this.#batch = this.#pull.next(BATCH);
-        this.#taken = 0;
-        if (this.#batch.length === 0) return;
-      }
-      const { mappingKey, value } = this.#batch[this.#taken++];
-      yield [mappingKey, this.#element(mappingKey, value)];
-    }
+    while (this.#more(BATCH)) yield this.#element(this.#batch[this.#taken++]);
   }
 
-  #element(mappingKey, value) {
+  /** The next elements with their mapping keys: at least one, `most` at most, and none at the end. */
+  batch(most) {
+    if (!this.#more(most)) return [];
+    const from = this.#taken;
+    this.#taken = Math.min(from + Math.max(most, 1), this.#batch.length);
+    return this.#batch.slice(from, this.#taken).map((element) => this.#element(element));
+  }
+
+  /** Whether there is an element that was not taken; asks the host for `most` where none is left. */
+  #more(most) {
+    if (this.#taken === this.#batch.length) {
+      this.#batch = this.#pull.next(most);
+      this.#taken = 0;
+    }
+    return this.#batch.length > 0;
+  }
+
+  #element({ mappingKey, value }) {
     try {
-      return this.#read(value);
+      return [mappingKey, this.#read(value)];
     } catch (error) {
       if (error instanceof Unfit) throw Failure.permanent(`element \`${mappingKey}\`: ${error.message}`);
       throw error;
@@ -70,7 +79,7 @@ export function ready(elements, failedKeys) {
   let taken = 0;
   return {
     len: () => elements.length,
-    next: (max) => elements.slice(taken, (taken += max)),
+    next: (max) => elements.slice(taken, (taken += Math.max(max, 1))),
     failedKeys: () => failedKeys,
   };
 }

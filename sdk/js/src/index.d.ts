@@ -51,6 +51,11 @@ export class Collected<T> implements Iterable<T> {
   [Symbol.iterator](): Iterator<T>;
   /** The elements with the mapping keys under which they were emitted. */
   withKeys(): IterableIterator<[string, T]>;
+  /**
+   * The next elements with their mapping keys, for an op that does something with each so many: at least one, `most` at
+   * most, fewer where they are large, and none at the end.
+   */
+  batch(most: number): [string, T][];
 }
 
 /** A type of values. Each method gives a new type. `Kind` says where it can stand. */

@@ -175,6 +175,10 @@ test("collected elements have keys", () => {
   assert.equal(run(total, { sizes: Collected.of(Array(300).fill(2)) }).json(), 600);
   const sizes = Collected.keyed([["a", 1], ["b", 2]], ["lost"]);
   assert.deepEqual(run(keys, { sizes }).json(), ["a", "b", "lost"]);
+  const three = Collected.of([5, 6, 7]);
+  assert.deepEqual([three.batch(2), [...three.withKeys()], three.batch(9)], [[["0", 5], ["1", 6]], [["2", 7]], []]);
+  const two = Collected.of([8, 9]);
+  assert.deepEqual([two.batch(0), two.batch(2 ** 32 - 1), two.batch(0)], [[["0", 8]], [["1", 9]], []]);
   assert.equal(
     run(total, { sizes: Collected.of([1, "x"]) }).failure.message,
     'element `1`: an integer was expected, and it is the string "x"',

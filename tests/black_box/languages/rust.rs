@@ -5,14 +5,14 @@ use crate::job::{component, component_for};
 
 #[test]
 fn rust_conforms() {
-    conforms(&component("conformance"), &[], true);
+    conforms(&component("conformance"), true);
 }
 
 /// The same ops as `wasm32-wasip2` makes them: their runtime imports WASI.
 #[test]
 fn rust_for_wasi_conforms() {
     let built = component_for("conformance", "wasm32-wasip2");
-    conforms(&built, &[], false);
+    conforms(&built, false);
     is_a_twin_of(&built, &component("conformance"));
 }
 

@@ -87,12 +87,15 @@ pub(super) fn drive(
         let began = Instant::now();
         let lock = start.lock;
         let lowered = start.host.admission(start.prepared, &start.options).lowered;
+        let shortage = start.host.shortage();
+        let told = |lowered: &String| shortage.as_ref().is_some_and(|why| lowered.ends_with(why));
+        let shortage = shortage.clone().filter(|_| !lowered.as_ref().is_some_and(told));
         let mut known = Known::new(start.prepared.job(), (watch, show));
         let wanted = progress::is_wanted(watch, &readers);
         let (run, events) = start.begin(&mut known, wanted)?;
         let (watcher, messages) = progress::watch(events, known, watch, readers);
-        if let Some(lowered) = lowered {
-            messages.send(&lowered);
+        for warning in shortage.iter().chain(&lowered) {
+            messages.send(warning);
         }
         let interrupted = signals::listen(run.canceller(), messages.clone());
         let result = finished(run, lock, &messages).await;

@@ -1,12 +1,12 @@
 //! `dynhost validate`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use dynhost::Component;
+use dynhost::graph::event::bytes_in_words;
 use dynhost::graph::grant::Access;
 use dynhost::graph::manifest::{Manifest, NodeEntry};
+use dynhost::{Checked, Component};
 use serde_json::{Value as Json, json};
 
 use super::guard::{LockedArgs, PolicyArgs};
@@ -40,15 +40,15 @@ pub(super) fn execute(arguments: &ValidateArgs, console: Console) -> Result<u8, 
     let mut manifest = read_manifest(&arguments.manifest)?;
     arguments.locked.pin(&mut manifest)?;
     let given = arguments.params.given()?;
-    let components = arguments
+    let checked = arguments
         .policy
         .host()?
         .check(&manifest, &given)
         .map_err(|error| Error::prepare(error, Some(&manifest)))?;
     if console.is_json() {
-        console.print_json(&to_json(&manifest, &components))?;
+        console.print_json(&to_json(&manifest, &checked))?;
     } else {
-        console.print(&to_text(&manifest, &components))?;
+        console.print(&to_text(&manifest, &checked))?;
     }
     Ok(0)
 }
@@ -96,7 +96,8 @@ fn grants(name: &str, node: &NodeEntry) -> Vec<Json> {
     folders.chain(others).zip(may(node)).map(with_words).collect()
 }
 
-fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> String {
+fn to_text(manifest: &Manifest, checked: &Checked) -> String {
+    let components = &checked.components;
     let nodes = nodes(manifest);
     let mut lines = vec![format!(
         "{} is fine: job `{}`, {}, {}",
@@ -107,6 +108,10 @@ fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Str
     )];
     for param in manifest.params.iter().filter(|param| param.default.is_none()) {
         lines.push(format!("  param `{}` has to be given", param.name.value));
+    }
+    if let Some(admission) = &checked.admission {
+        let (steps, memory) = (admission.max_concurrency, bytes_in_words(admission.memory));
+        lines.push(format!("  at most {steps} steps run at once here, and all guests have {memory} of memory together"));
     }
     for (alias, component) in components {
         let ops = words::count(component.ops().len() as u64, "op");
@@ -119,7 +124,8 @@ fn to_text(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Str
     lines.join("\n") + "\n"
 }
 
-fn to_json(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Json {
+fn to_json(manifest: &Manifest, checked: &Checked) -> Json {
+    let components = &checked.components;
     let component = |(alias, component): (&String, &Component)| {
         let ops: Vec<&str> = component.ops().iter().map(|op| op.name.as_str()).collect();
         json!({
@@ -138,6 +144,8 @@ fn to_json(manifest: &Manifest, components: &BTreeMap<String, Component>) -> Jso
         "nodes": names,
         "components": components.iter().map(component).collect::<Vec<_>>(),
         "grants": grants.collect::<Vec<_>>(),
+        "max_concurrency": checked.admission.as_ref().map(|admission| admission.max_concurrency),
+        "memory": checked.admission.as_ref().map(|admission| admission.memory),
         "required_params": required.map(|param| param.name.value.as_str()).collect::<Vec<_>>(),
     })
 }

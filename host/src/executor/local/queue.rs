@@ -9,7 +9,6 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::super::{Inbox, Serving, Task};
 use super::port::Flow;
-use crate::engine::INSTANCES;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub(super) struct Queue {
     idle: Arc<AtomicUsize>,
     /// Attempts begun and not ended: each has an instance.
     live: Arc<AtomicUsize>,
+    /// How many there may be.
+    instances: u32,
     /// Bytes of memory for all guests at once.
     memory: u64,
     /// How many of them the attempts hold that have begun and not ended: each its memory limit.
@@ -55,6 +56,7 @@ pub(super) struct RunState {
     ranks: usize,
     levels: u32,
     largest: u64,
+    instances: u32,
     /// One permit for each step that may run now.
     places: Semaphore,
     /// What the steps that yield may still emit.
@@ -69,12 +71,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    /// An empty queue for workers that have so many bytes of memory for all guests.
-    pub(super) fn new(memory: u64) -> Self {
+    /// An empty queue for workers that have room for so many guests, and so many bytes of memory for all of them.
+    pub(super) fn new(instances: u32, memory: u64) -> Self {
         Self {
             state: Mutex::default(),
             idle: Arc::default(),
             live: Arc::default(),
+            instances,
             memory,
             held: Arc::default(),
             work: Arc::default(),
@@ -254,6 +257,7 @@ impl RunState {
             ranks: ranks.max(1) as usize,
             levels,
             largest,
+            instances: queue.instances,
             places: Semaphore::new(max_concurrency as usize),
             flows: Mutex::default(),
             all_interrupted: AtomicBool::new(false),
@@ -308,7 +312,7 @@ impl RunState {
     /// many. Each rank may use more of the instances than the one before it: the clones of
     /// the deepest step that is suspended can always begin, and so it can always go on.
     fn has_room(&self, rank: u32) -> bool {
-        let half = INSTANCES as usize / 2;
+        let half = self.instances as usize / 2;
         let room = half + (half - 1) * (rank as usize + 1) / self.ranks;
         self.live.load(Ordering::SeqCst) < room
     }

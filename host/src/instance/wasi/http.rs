@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,11 +15,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
-use tokio_rustls::TlsConnector;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
@@ -29,6 +27,7 @@ use wasmtime_wasi_http::{
 
 use super::super::State;
 use super::network::{Host, Network, Want};
+use super::tls::Tls;
 
 /// How long is waited where the guest says nothing: longer than any attempt should take.
 const PATIENCE: Duration = Duration::from_hours(24);
@@ -40,8 +39,9 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(network: &Arc<Network>) -> Self {
-        Self { ctx: WasiHttpCtx::new(), hooks: Hooks(Arc::clone(network)) }
+    pub(super) fn new(network: &Arc<Network>, tls: &Tls) -> Self {
+        let hooks = Hooks { network: Arc::clone(network), tls: tls.clone() };
+        Self { ctx: WasiHttpCtx::new(), hooks }
     }
 }
 
@@ -58,7 +58,12 @@ impl WasiHttpView for State {
     }
 }
 
-struct Hooks(Arc<Network>);
+/// What a guest may speak to, and how.
+#[derive(Clone)]
+struct Hooks {
+    network: Arc<Network>,
+    tls: Tls,
+}
 
 /// What drives a connection to its end.
 type Driver = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -71,8 +76,8 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _sent: Driver,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        match check(&self.0, &mut request) {
-            Ok(want) => Box::new(send(Arc::clone(&self.0), want, request, options)),
+        match check(&self.network, &mut request) {
+            Ok(want) => Box::new(send(self.clone(), want, request, options)),
             Err(refusal) => Box::new(at_once(Err(refused(refusal)))),
         }
     }
@@ -114,7 +119,7 @@ fn want(network: &Network, request: &Request<WasiBody>) -> Result<Want, String> 
 }
 
 async fn send(
-    network: Arc<Network>,
+    hooks: Hooks,
     want: Want,
     mut request: Request<WasiBody>,
     options: Option<RequestOptions>,
@@ -122,7 +127,7 @@ async fn send(
     let of = |get: fn(&RequestOptions) -> Option<Duration>| {
         options.as_ref().and_then(get).unwrap_or(PATIENCE)
     };
-    let connecting = timeout(of(|options| options.connect_timeout), connect(&network, &want));
+    let connecting = timeout(of(|options| options.connect_timeout), hooks.connect(&want));
     let stream = connecting.await.map_err(|_| Error::ConnectionTimeout)??;
     // The line that is sent names the path alone.
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -157,57 +162,42 @@ async fn send(
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Connects to an address that was checked: the name is looked up once.
-async fn connect(network: &Network, want: &Want) -> Result<Box<dyn Stream>, Error> {
-    let addresses: Vec<SocketAddr> = match &want.host {
-        Host::Address(address) => vec![(*address, want.port).into()],
-        Host::Name(name) => {
-            let found = tokio::net::lookup_host((name.as_str(), want.port)).await;
-            found.map_err(|_| Error::DestinationNotFound)?.collect()
+impl Hooks {
+    /// Connects to an address that was checked: the name is looked up once.
+    async fn connect(&self, want: &Want) -> Result<Box<dyn Stream>, Error> {
+        let addresses: Vec<SocketAddr> = match &want.host {
+            Host::Address(address) => vec![(*address, want.port).into()],
+            Host::Name(name) => {
+                let found = tokio::net::lookup_host((name.as_str(), want.port)).await;
+                found.map_err(|_| Error::DestinationNotFound)?.collect()
+            }
+        };
+        let mut last = Error::DestinationNotFound;
+        for address in addresses {
+            match self.network.permit_address(want, address.ip()) {
+                Ok(()) => match TcpStream::connect(address).await {
+                    Ok(stream) => return self.encrypt(want, stream).await,
+                    Err(error) => last = Error::Connect(error),
+                },
+                Err(refusal) => last = refused(refusal),
+            }
         }
-    };
-    let mut last = Error::DestinationNotFound;
-    for address in addresses {
-        match network.permit_address(want, address.ip()) {
-            Ok(()) => match TcpStream::connect(address).await {
-                Ok(stream) => return encrypt(want, stream).await,
-                Err(error) => last = Error::Connect(error),
-            },
-            Err(refusal) => last = refused(refusal),
-        }
+        Err(last)
     }
-    Err(last)
-}
 
-async fn encrypt(want: &Want, stream: TcpStream) -> Result<Box<dyn Stream>, Error> {
-    if want.scheme != Scheme::Https {
-        return Ok(Box::new(stream));
-    }
-    let name = match &want.host {
-        Host::Name(name) => {
-            ServerName::try_from(name.clone()).map_err(|_| Error::HttpRequestUriInvalid)?
+    async fn encrypt(&self, want: &Want, stream: TcpStream) -> Result<Box<dyn Stream>, Error> {
+        if want.scheme != Scheme::Https {
+            return Ok(Box::new(stream));
         }
-        Host::Address(address) => ServerName::from(*address),
-    };
-    let stream = connector().connect(name, stream).await.map_err(Error::Tls)?;
-    Ok(Box::new(stream))
-}
-
-/// What checks certificates, by the authorities that this system trusts. They are read once in the
-/// life of a process, as every program does that reads them from files.
-fn connector() -> TlsConnector {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        let mut trusted = RootCertStore::empty();
-        // Without any, no certificate is accepted.
-        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the usual versions of TLS");
-        Arc::new(config.with_root_certificates(trusted).with_no_client_auth())
-    });
-    TlsConnector::from(Arc::clone(config))
+        let name = match &want.host {
+            Host::Name(name) => {
+                ServerName::try_from(name.clone()).map_err(|_| Error::HttpRequestUriInvalid)?
+            }
+            Host::Address(address) => ServerName::from(*address),
+        };
+        let stream = self.tls.connector().connect(name, stream).await.map_err(Error::Tls)?;
+        Ok(Box::new(stream))
+    }
 }
 
 /// The body of an answer, which ends in an error when nothing comes for too long.
