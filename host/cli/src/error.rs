@@ -154,7 +154,10 @@ impl From<StoreError> for Error {
 
 impl From<HostError> for Error {
     fn from(error: HostError) -> Self {
-        Self::failed(chain(&error))
+        match error {
+            HostError::Policy(error) => Self::Manifest(error),
+            error => Self::failed(chain(&error)),
+        }
     }
 }
 
