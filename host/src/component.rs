@@ -192,8 +192,9 @@ impl Component {
     pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
         let loaded = &self.0.loaded;
         let describe = |code| describe::describe(&loaded.path, code, loaded.engines.limits());
-        let nothing_granted = Self::with(loaded, Vec::new());
-        let code = nothing_granted.code(false);
+        let granted = !self.0.granted.is_empty();
+        let plain = if granted { Self::with(loaded, Vec::new()) } else { self.clone() };
+        let code = plain.code(false);
         code.map_err(|why| ComponentError::Describe { path: loaded.path.clone(), why })
             .and_then(describe)
     }

@@ -154,13 +154,13 @@ impl From<StoreError> for Error {
 
 impl From<HostError> for Error {
     fn from(error: HostError) -> Self {
-        let failed = Self::failed(chain(&error));
         match error {
-            HostError::AddressSpace { .. } => failed.with_help(
+            HostError::Policy(error) => Self::Manifest(error),
+            error @ HostError::AddressSpace { .. } => Self::failed(chain(&error)).with_help(
                 "raise the bound (`ulimit -v unlimited`, or `LimitAS=infinity` of a service); what guests really use is \
                  bounded by `limits.memory`",
             ),
-            _ => failed,
+            error => Self::failed(chain(&error)),
         }
     }
 }
