@@ -7,6 +7,7 @@ mod describe;
 mod encode;
 mod engines;
 mod error;
+mod native;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,13 +21,14 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::code_cache::CodeCache;
 use crate::engine::EngineSettings;
-use crate::instance::Linked;
+use crate::instance::{Linked, NativeCode};
 use crate::wit::OP;
 
 pub use compile::{ChildCompiler, compile_in_child};
 pub use encode::{OP_WIT, Preview1, Recipe, World, componentize};
 pub(crate) use engines::Engines;
 pub use error::ComponentError;
+pub(crate) use native::NATIVE;
 
 /// The packages whose interfaces the host offers, and the WASI interfaces among them.
 const WASI_PACKAGES: &[&str] = &[
@@ -52,12 +54,27 @@ struct Inner {
     imports: Vec<String>,
     exports: Vec<String>,
     ops: Vec<Arc<OpDefinition>>,
-    wasm: Vec<u8>,
-    /// The digest of `wasm`, which for a core module is not that of the file.
-    wasm_digest: String,
+    code: Code,
+}
+
+enum Code {
+    Wasm(Box<Wasm>),
+    Native(Box<dyn NativeCode>),
+}
+
+struct Wasm {
+    bytes: Vec<u8>,
+    /// The digest of `bytes`, which for a core module is not that of the file.
+    digest: String,
     engines: Arc<Engines>,
     plain: Linked,
     metered: OnceLock<Linked>,
+}
+
+/// What runs an attempt.
+pub(crate) enum Runner<'a> {
+    Wasm(&'a Linked),
+    Native(&'a dyn NativeCode),
 }
 
 impl fmt::Debug for Component {
@@ -108,11 +125,13 @@ impl Component {
             imports,
             exports,
             ops,
-            wasm,
-            wasm_digest,
-            engines: Arc::clone(engines),
-            plain,
-            metered: OnceLock::new(),
+            code: Code::Wasm(Box::new(Wasm {
+                bytes: wasm,
+                digest: wasm_digest,
+                engines: Arc::clone(engines),
+                plain,
+                metered: OnceLock::new(),
+            })),
         })))
     }
 
@@ -147,10 +166,22 @@ impl Component {
     }
 
     /// Whether it imports nothing but the op interface, so that whatever the manifest grants,
-    /// its ops are pure functions of configuration and inputs.
+    /// its ops are pure functions of configuration and inputs. Of native ops, whether all of them are said to be pure.
     #[must_use]
     pub fn is_pure(&self) -> bool {
-        !wants_wasi(&self.0.imports)
+        match &self.0.code {
+            Code::Wasm(_) => !wants_wasi(&self.0.imports),
+            Code::Native(native) => self.0.ops.iter().all(|op| native.is_pure(&op.name)),
+        }
+    }
+
+    /// Whether an op is a pure function of configuration and inputs where it is granted what it is; `harmless`: that is
+    /// no authority.
+    pub(crate) fn has_pure(&self, op: &str, harmless: bool) -> bool {
+        match &self.0.code {
+            Code::Wasm(_) => self.is_pure() || harmless,
+            Code::Native(native) => native.is_pure(op),
+        }
     }
 
     /// Its ops, in its own order.
@@ -165,7 +196,10 @@ impl Component {
     /// # Errors
     /// It does not answer, or with what is no description.
     pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
-        describe::describe(&self.0.path, &self.0.plain, self.0.engines.limits())
+        match &self.0.code {
+            Code::Wasm(wasm) => describe::describe(&self.0.path, &wasm.plain, wasm.engines.limits()),
+            Code::Native(_) => Ok(self.0.ops.clone()),
+        }
     }
 
     /// What the planner needs to know of it.
@@ -178,21 +212,25 @@ impl Component {
         }
     }
 
-    /// The code for an attempt, with or without fuel.
-    pub(crate) fn code(&self, fuel: bool) -> Result<&Linked, String> {
-        let inner = &self.0;
+    /// What runs an attempt, with or without fuel.
+    pub(crate) fn runner(&self, fuel: bool) -> Result<Runner<'_>, String> {
+        let wasm = match &self.0.code {
+            Code::Wasm(wasm) => wasm,
+            Code::Native(native) => return Ok(Runner::Native(&**native)),
+        };
         if !fuel {
-            return Ok(&inner.plain);
+            return Ok(Runner::Wasm(&wasm.plain));
         }
-        if let Some(code) = inner.metered.get() {
-            return Ok(code);
+        if let Some(code) = wasm.metered.get() {
+            return Ok(Runner::Wasm(code));
         }
+        let Wasm { engines, bytes, digest, .. } = &**wasm;
         let settings = EngineSettings { fuel: true };
-        let code = compile(&inner.engines, settings, &inner.path, &inner.wasm_digest, &inner.wasm)
+        let code = compile(engines, settings, &self.0.path, digest, bytes)
             .map_err(|error| error.to_string())?;
-        let code = link(&inner.engines, settings, &code, &inner.imports)
-            .map_err(|error| error.to_string())?;
-        Ok(inner.metered.get_or_init(|| code))
+        let code =
+            link(engines, settings, &code, &self.0.imports).map_err(|error| error.to_string())?;
+        Ok(Runner::Wasm(wasm.metered.get_or_init(|| code)))
     }
 }
 

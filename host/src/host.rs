@@ -1,5 +1,6 @@
 //! The host: engines, limits, compiled code, workers. Cheap to clone; any number of runs at once.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
 use crate::machine;
+use crate::native::NativeOps;
 
 /// Runs components of ops. A clone is the same host.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     engines: Arc<Engines>,
     executor: Arc<LocalExecutor>,
+    /// Native ops, by name.
+    natives: BTreeMap<String, Component>,
     limits: StepLimits,
     policy: OperatorPolicy,
     memory: u64,
@@ -37,6 +41,7 @@ pub struct HostBuilder {
     code_cache: Option<PathBuf>,
     compiler: Option<ChildCompiler>,
     isolation: Isolation,
+    natives: Vec<NativeOps>,
 }
 
 /// Why a host cannot be set up.
@@ -46,6 +51,9 @@ pub enum HostError {
     /// wasmtime refuses the machine or the settings.
     #[error("the WebAssembly engine cannot be set up")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Native ops are malformed.
+    #[error(transparent)]
+    Native(#[from] ComponentError),
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -97,6 +105,14 @@ impl HostBuilder {
         self
     }
 
+    /// Gives the host native ops, which manifests then name `native:NAME` where they name the file of a component.
+    /// Among those of one name the last ones count.
+    #[must_use]
+    pub fn native(mut self, ops: NativeOps) -> Self {
+        self.natives.push(ops);
+        self
+    }
+
     /// Breaks the isolation of clones: only for the test that shows that such a break would be seen.
     #[doc(hidden)]
     #[must_use]
@@ -108,9 +124,12 @@ impl HostBuilder {
     /// Sets the host up.
     ///
     /// # Errors
-    /// The machine does not allow what the engine needs.
+    /// The machine does not allow what the engine needs, or native ops are malformed.
     pub fn build(self) -> Result<Host, HostError> {
         let limits = self.limits.within(&self.policy);
+        let natives = self.natives.into_iter();
+        let natives = natives.map(|ops| Ok((ops.name().to_owned(), Component::native(ops)?)));
+        let natives = natives.collect::<Result<_, ComponentError>>()?;
         let engines =
             Engines::new(self.code_cache.as_deref(), self.compiler, limits.clone(), self.isolation)
                 .map_err(|error| HostError::Engine(error.into()))?;
@@ -123,6 +142,7 @@ impl HostBuilder {
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
+            natives,
             limits,
             policy: self.policy,
             memory,
@@ -154,6 +174,15 @@ impl Host {
     /// As [`Host::load`], and when the digest is another.
     pub fn load_pinned(&self, path: &Path, digest: &str) -> Result<Component, ComponentError> {
         Component::load(&self.0.engines, path, Some(digest))
+    }
+
+    /// The native ops of this name.
+    pub(crate) fn native(&self, name: &str, path: &Path) -> Result<Component, ComponentError> {
+        self.0.natives.get(name).cloned().ok_or_else(|| ComponentError::NoNative {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            known: self.0.natives.keys().cloned().collect(),
+        })
     }
 
     /// Threads that run guests.

@@ -21,6 +21,7 @@
 //! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.
 
 mod admission;
+pub mod build;
 pub mod cache;
 mod code_cache;
 pub mod component;
@@ -30,6 +31,7 @@ mod host;
 mod instance;
 pub mod lock;
 mod machine;
+pub mod native;
 mod prepare;
 mod run;
 mod secret;
@@ -39,6 +41,7 @@ mod wit;
 pub use dynhost_graph as graph;
 
 pub use admission::Admission;
+pub use build::JobBuilder;
 pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
