@@ -58,7 +58,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dynhost_graph::event::LimitKind;
-use dynhost_graph::manifest::Manifest;
+use dynhost_graph::manifest::{Manifest, ManifestError};
 use dynhost_graph::params::GivenParams;
 use serde_json::{Value as Json, json};
 
@@ -70,7 +70,7 @@ use crate::prepare::{PrepareError, PreparedJob};
 pub use error::JobError;
 pub use graph::GraphBuilder;
 pub use node::NodeBuilder;
-use text::{Body, Draft, Section, duration, per_attempt};
+use text::{Draft, Section, duration, per_attempt};
 pub use wire::{Output, Wire};
 
 /// A job in the making. What it hands out (nodes, params, graphs) belongs to it and changes it.
@@ -164,27 +164,27 @@ impl AsRef<str> for ParamBuilder {
     }
 }
 
+#[allow(
+    clippy::return_self_not_must_use,
+    reason = "what is said of a param holds without its handle"
+)]
 impl ParamBuilder {
     /// The JSON Schema type of its value, such as `"string"`.
-    #[must_use]
     pub fn kind(self, kind: &str) -> Self {
         self.set("type", &json!(kind))
     }
 
     /// The JSON Schema of its value.
-    #[must_use]
     pub fn schema(self, schema: &Json) -> Self {
         self.set("schema", schema)
     }
 
     /// The value where none is given.
-    #[must_use]
     pub fn default(self, value: impl Into<Json>) -> Self {
         self.set("default", &value.into())
     }
 
     /// Says what it is for, for people.
-    #[must_use]
     pub fn describe(self, description: &str) -> Self {
         self.set("description", &json!(description))
     }
@@ -224,7 +224,11 @@ impl JobBuilder {
     #[must_use]
     pub fn default_limit(self, kind: LimitKind, values: impl AsRef<[u64]>) -> Self {
         let key = format!("limits.{}", kind.key());
-        self.0.section(|draft| &mut draft.defaults, &key, &per_attempt(values.as_ref(), |it| json!(it)));
+        self.0.section(
+            |draft| &mut draft.defaults,
+            &key,
+            &per_attempt(values.as_ref(), |it| json!(it)),
+        );
         self
     }
 
@@ -271,7 +275,7 @@ impl JobBuilder {
     /// The job as the text of a manifest.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0.lock().write().0
+        self.0.lock().write().text
     }
 
     /// The job as a manifest, which is what prepares it.
@@ -279,20 +283,18 @@ impl JobBuilder {
     /// # Errors
     /// All mistakes that can be seen without the components.
     pub fn manifest(&self) -> Result<Manifest, JobError> {
-        let draft = self.0.lock();
-        let (text, places) = draft.write();
+        let written = self.0.lock().write();
         let path = std::env::current_dir().unwrap_or_default();
-        let path = path.join(format!("{} (built in code)", draft.name));
-        let parsed = Manifest::parse(&path, &text);
-        match parsed {
-            Ok(manifest) if draft.mistakes.is_empty() => Ok(manifest),
-            Ok(manifest) => Err(JobError::new(manifest.error(draft.mistakes.clone()), places)),
+        let path = path.join(format!("{} (built in code)", self.0.lock().name));
+        let error = match Manifest::parse(&path, &written.text) {
+            Ok(manifest) if written.mistakes.is_empty() => return Ok(manifest),
+            Ok(manifest) => manifest.error(written.mistakes),
             Err(error) => {
-                let problems = error.problems().iter().chain(&draft.mistakes).cloned().collect();
-                let all = dynhost_graph::manifest::ManifestError::new(&path, text.into(), problems);
-                Err(JobError::new(all, places))
+                let problems = error.problems().iter().cloned().chain(written.mistakes);
+                ManifestError::new(&path, Arc::clone(error.text()), problems.collect())
             }
-        }
+        };
+        Err(JobError::new(error, written.places))
     }
 }
 
@@ -311,7 +313,9 @@ impl Host {
         let components = self.components_of(job)?;
         let working = std::env::current_dir().unwrap_or_default();
         self.prepare_with(components, (&working, &manifest), given).map_err(|error| match error {
-            PrepareError::Manifest(error) => JobError::new(error, job.0.lock().write().1).into(),
+            PrepareError::Manifest(error) => {
+                JobError::new(error, job.0.lock().write().places).into()
+            }
             other => other,
         })
     }

@@ -197,7 +197,9 @@ impl Component {
     /// It does not answer, or with what is no description.
     pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
         match &self.0.code {
-            Code::Wasm(wasm) => describe::describe(&self.0.path, &wasm.plain, wasm.engines.limits()),
+            Code::Wasm(wasm) => {
+                describe::describe(&self.0.path, &wasm.plain, wasm.engines.limits())
+            }
             Code::Native(_) => Ok(self.0.ops.clone()),
         }
     }

@@ -31,6 +31,12 @@ struct Inner {
     workers: u32,
 }
 
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("workers", &self.0.workers).finish_non_exhaustive()
+    }
+}
+
 /// How a host is set up. Everything has a default.
 #[derive(Debug, Clone, Default)]
 pub struct HostBuilder {

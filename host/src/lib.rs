@@ -36,6 +36,7 @@ mod prepare;
 mod run;
 mod secret;
 pub mod store;
+pub mod testing;
 mod wit;
 
 pub use dynhost_graph as graph;

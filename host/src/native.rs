@@ -52,6 +52,8 @@ mod op;
 mod ports;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dynhost_graph::definition::OpDefinition;
@@ -64,6 +66,7 @@ use crate::instance::{NativeCode, Outcome, Ports, Stage, panicked};
 pub use crate::instance::Refused;
 pub use context::{Context, Emitter};
 pub use failure::OpFailure;
+pub(crate) use op::Call;
 pub use op::Op;
 
 /// Native ops that stand together under one name, like those of a component.
@@ -124,22 +127,29 @@ impl NativeCode for NativeOps {
     fn run<'a>(&'a self, ports: Ports) -> LocalBoxFuture<'a, Outcome> {
         let call = self.find(&ports.attempt.settings.op.name).map(|op| Arc::clone(&op.call));
         Box::pin(async move {
-            let Some(call) = call else {
-                let message = "there is no such native op".to_owned();
-                return Outcome::Failed(Failure::Host { message });
-            };
-            let stage = std::rc::Rc::new(Stage::new(ports));
-            let context = Context::new(std::rc::Rc::clone(&stage));
-            let running = async move { call(context).await };
-            let ended = match std::panic::AssertUnwindSafe(running).catch_unwind().await {
-                Ok(ended) => ended.map_err(OpFailure::into_failure),
-                Err(payload) => Err(panicked(&*payload)),
-            };
-            stage.finish(ended)
+            match call {
+                Some(call) => run(&*call, ports).await,
+                None => {
+                    let message = "there is no such native op".to_owned();
+                    Outcome::Failed(Failure::Host { message })
+                }
+            }
         })
     }
 
     fn is_pure(&self, op: &str) -> bool {
         self.find(op).is_some_and(|op| op.pure)
     }
+}
+
+/// Runs an attempt by a function.
+pub(crate) async fn run(call: &Call, ports: Ports) -> Outcome {
+    let stage = Rc::new(Stage::new(ports));
+    let context = Context::new(Rc::clone(&stage));
+    let running = async move { call(context).await };
+    let ended = match AssertUnwindSafe(running).catch_unwind().await {
+        Ok(ended) => ended.map_err(OpFailure::into_failure),
+        Err(payload) => Err(panicked(&*payload)),
+    };
+    stage.finish(ended)
 }

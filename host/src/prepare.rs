@@ -44,6 +44,11 @@ impl PreparedJob {
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
         }
+        for node in &mut job.nodes {
+            if components[node.component].is_native() {
+                without_guest_memory(node);
+            }
+        }
         let secrets = look_up(&mut job).map_err(|problems| {
             PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
         })?;

@@ -298,6 +298,11 @@ impl Run {
         self.cancel.notify_one();
     }
 
+    /// Ends the loop at once, as the end of the process would.
+    pub(crate) fn tear_down(self) {
+        self.driver.abort();
+    }
+
     /// A handle that cancels the run from elsewhere.
     #[must_use]
     pub fn canceller(&self) -> Canceller {

@@ -1,5 +1,6 @@
 //! What dynhost promises, tried from outside: through the library with real components, and through the binary.
 
+mod built;
 mod cancel;
 mod code_cache;
 mod command;
@@ -18,4 +19,5 @@ mod lasting;
 mod limits;
 mod loading;
 mod machine;
+mod native;
 mod order;

@@ -20,6 +20,10 @@ pub struct NodeBuilder {
     name: String,
 }
 
+#[allow(
+    clippy::return_self_not_must_use,
+    reason = "what is said of a node holds without its handle"
+)]
 impl NodeBuilder {
     pub(super) fn new(shared: Shared, graph: Option<usize>, name: &str) -> Self {
         let at = shared.lock().add_node(graph, name);
@@ -45,7 +49,6 @@ impl NodeBuilder {
     }
 
     /// Uses an op of a component.
-    #[must_use]
     pub fn op(self, component: impl Into<OpSource>, op: &str) -> Self {
         let alias = match component.into() {
             OpSource::Alias(alias) => alias,
@@ -55,62 +58,52 @@ impl NodeBuilder {
     }
 
     /// Uses a graph of the job.
-    #[must_use]
     pub fn graph(self, graph: &GraphBuilder) -> Self {
         self.set("graph", &json!(graph.name()))
     }
 
     /// Says what it does, for people.
-    #[must_use]
     pub fn describe(self, description: &str) -> Self {
         self.set("description", &json!(description))
     }
 
     /// Feeds an input.
-    #[must_use]
     pub fn wire(self, input: &str, source: impl Into<Wire>) -> Self {
         let wire = source.into().into_json();
         self.set(&format!("inputs.{}", text::key(input)), &wire)
     }
 
     /// Feeds an input with a literal.
-    #[must_use]
     pub fn value(self, input: &str, value: impl Into<Json>) -> Self {
         self.wire(input, Wire::value(value))
     }
 
     /// Feeds an input with a param of the job.
-    #[must_use]
     pub fn param(self, input: &str, param: impl AsRef<str>) -> Self {
         self.wire(input, Wire::param(param))
     }
 
     /// Feeds an input with an ordinary output.
-    #[must_use]
     pub fn from(self, input: &str, output: impl Into<Output>) -> Self {
         self.wire(input, Wire::from_output(output))
     }
 
     /// Clones the node: one clone per element of a dynamic output, or per clone of a mapped node.
-    #[must_use]
     pub fn map(self, input: &str, output: impl Into<Output>) -> Self {
         self.wire(input, Wire::map(output))
     }
 
     /// Feeds an input with the values of all clones of the innermost map.
-    #[must_use]
     pub fn collect(self, input: &str, output: impl Into<Output>) -> Self {
         self.wire(input, Wire::collect(output))
     }
 
     /// Feeds an input with a list of ordinary values.
-    #[must_use]
     pub fn list(self, input: &str, elements: impl IntoIterator<Item = impl Into<Wire>>) -> Self {
         self.wire(input, Wire::list(elements))
     }
 
     /// Waits for other nodes without taking data from them.
-    #[must_use]
     pub fn after<'a>(self, nodes: impl IntoIterator<Item = &'a NodeBuilder>) -> Self {
         let names: Vec<&str> = nodes.into_iter().map(NodeBuilder::name).collect();
         self.set("after", &json!(names))
@@ -118,74 +111,62 @@ impl NodeBuilder {
 
     /// Where the inputs are mapped over unrelated dynamic outputs: those of one mapping key meet. A key that one of
     /// them lacks is a failure.
-    #[must_use]
     pub fn zip(self) -> Self {
         self.set("combine", &json!("zip"))
     }
 
     /// As [`NodeBuilder::zip`], but a key that one of them lacks is dropped.
-    #[must_use]
     pub fn zip_common(self) -> Self {
         self.zip().set("missing", &json!("drop"))
     }
 
     /// Where the inputs are mapped over unrelated dynamic outputs: every pair meets.
-    #[must_use]
     pub fn cross(self) -> Self {
         self.set("combine", &json!("cross"))
     }
 
     /// Elements that one clone takes at most.
-    #[must_use]
     pub fn batch_items(self, most: u64) -> Self {
         self.set("batch.max_items", &json!(most))
     }
 
     /// Bytes of the elements that one clone takes at most.
-    #[must_use]
     pub fn batch_bytes(self, most: u64) -> Self {
         self.set("batch.max_bytes", &json!(most))
     }
 
     /// The configuration, a JSON object; `{"param": "p"}` anywhere inside stands for the value of a param.
-    #[must_use]
     pub fn config(self, config: &Json) -> Self {
         self.set("config", config)
     }
 
     /// Steps of this node at once.
-    #[must_use]
     pub fn max_concurrency(self, steps: u32) -> Self {
         self.set("max_concurrency", &json!(steps))
     }
 
     /// The pool that its steps take a place of.
-    #[must_use]
     pub fn pool(self, name: &str) -> Self {
         self.set("pool", &json!(name))
     }
 
     /// Wall-clock time of an attempt.
-    #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.set("timeout", &duration(timeout))
     }
 
     /// Wall-clock time of each attempt; the last one holds for all that follow.
-    #[must_use]
     pub fn timeouts(self, timeouts: impl AsRef<[Duration]>) -> Self {
         self.set("timeout", &per_attempt(timeouts.as_ref(), |it| duration(*it)))
     }
 
     /// A bound on an attempt: a value for each attempt, of which the last one holds for all that follow.
-    #[must_use]
     pub fn limit(self, kind: LimitKind, values: impl AsRef<[u64]>) -> Self {
         let values = per_attempt(values.as_ref(), |it| json!(it));
         self.set(&format!("limits.{}", kind.key()), &values)
     }
 
     /// What happens when an attempt fails.
-    #[must_use]
     pub fn retry(self, retry: &Retry) -> Self {
         let mut table = json!({
             "max_attempts": retry.max_attempts,
@@ -213,13 +194,11 @@ impl NodeBuilder {
     }
 
     /// Attempts in all, one right after the other.
-    #[must_use]
     pub fn max_attempts(self, attempts: u32) -> Self {
         self.set("retry", &json!({ "max_attempts": attempts }))
     }
 
     /// What a step that failed for good means for the run.
-    #[must_use]
     pub fn on_failure(self, what: OnFailure) -> Self {
         match what {
             OnFailure::Finish => self.set("on_failure", &json!("finish")),
@@ -234,7 +213,6 @@ impl NodeBuilder {
     }
 
     /// When the clones of its dynamic outputs start.
-    #[must_use]
     pub fn dispatch(self, dispatch: Dispatch) -> Self {
         let word = match dispatch {
             Dispatch::Eager => "eager",
@@ -244,26 +222,22 @@ impl NodeBuilder {
     }
 
     /// Elements that each of its dynamic outputs may have in one step.
-    #[must_use]
     pub fn max_clones(self, most: u64) -> Self {
         self.set("max_clones", &json!(most))
     }
 
     /// Whether its successes may be reused; by default those of pure ops are.
-    #[must_use]
     pub fn cache(self, cache: bool) -> Self {
         self.set("cache", &json!(cache))
     }
 
     /// What its steps may reach, all of it, in the form of a manifest: an object with `fs`, `network`, `env`,
     /// `secrets`, `clock` and `random`.
-    #[must_use]
     pub fn grants(self, grants: &Json) -> Self {
         self.set("grants", grants)
     }
 
     /// Grants a folder of the host, which the guest sees at an absolute path of its own, and no other one.
-    #[must_use]
     pub fn folder(self, host: &str, guest: &str, access: Access) -> Self {
         let access = match access {
             Access::Read => "read",

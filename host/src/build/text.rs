@@ -51,8 +51,7 @@ pub(super) struct Draft {
     pub(super) pools: Section,
     pub(super) graphs: Vec<GraphDraft>,
     pub(super) body: Body,
-    /// What the text could not show.
-    pub(super) mistakes: Vec<Problem>,
+    mistakes: Vec<Problem>,
 }
 
 impl Draft {
@@ -113,9 +112,7 @@ impl Draft {
 
     /// The name of a loaded component, which is declared where it is not yet.
     pub(super) fn alias_of(&mut self, component: Component) -> String {
-        let is_it = |source: &ComponentSource| {
-            matches!(source, ComponentSource::Loaded(known) if known.is_same(&component))
-        };
+        let is_it = |source: &ComponentSource| matches!(source, ComponentSource::Loaded(known) if known.is_same(&component));
         if let Some((alias, _)) = self.components.iter().find(|(_, source)| is_it(source)) {
             return alias.clone();
         }
@@ -130,9 +127,8 @@ impl Draft {
         std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
     }
 
-    /// The text, and for each line of it where it begins and what it says.
-    pub(super) fn write(&self) -> (String, Vec<(usize, String)>) {
-        let mut text = Text::default();
+    pub(super) fn write(&self) -> Written {
+        let mut text = Written::default();
         text.section("job", &self.job);
         text.optional("defaults", &self.defaults);
         for (name, section) in &self.params {
@@ -151,17 +147,22 @@ impl Draft {
             text.body(&format!("{header}."), &graph.body);
         }
         text.body("", &self.body);
-        (text.text, text.places)
+        text.mistakes.extend(self.mistakes.iter().cloned());
+        text
     }
 }
 
+/// A job as text.
 #[derive(Default)]
-struct Text {
-    text: String,
-    places: Vec<(usize, String)>,
+pub(super) struct Written {
+    pub(super) text: String,
+    /// Where each line of it begins, and what it says.
+    pub(super) places: Vec<(usize, String)>,
+    /// What the text could not show.
+    pub(super) mistakes: Vec<Problem>,
 }
 
-impl Text {
+impl Written {
     fn line(&mut self, place: String, line: &str) {
         self.places.push((self.text.len(), place));
         self.text.push_str(line);
@@ -173,6 +174,13 @@ impl Text {
         for (key, value) in &section.0 {
             let mut line = format!("{key} = ");
             inline(value, &mut line);
+            if holds_null(value) {
+                let span = self.text.len()..self.text.len() + line.len();
+                self.mistakes.push(
+                    Problem::at(span, "a job cannot say JSON `null`")
+                        .help("leave it out: an input without a wire is absent"),
+                );
+            }
             self.line(format!("{header}.{key}"), &line);
         }
         self.text.push('\n');
@@ -221,8 +229,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// JSON as a TOML value on one line. TOML has no `null`: it is left out of an object, and is no text that TOML knows
-/// anywhere else.
+/// JSON as a TOML value on one line. TOML has no `null`; it is among the mistakes.
 fn inline(value: &Json, text: &mut String) {
     match value {
         Json::String(string) => text.push_str(&quoted(string)),
@@ -243,6 +250,7 @@ fn inline(value: &Json, text: &mut String) {
             }
             text.push_str(" }");
         }
+        Json::Null => text.push_str("\"\""),
         other => {
             let _ = write!(text, "{other}");
         }
@@ -250,7 +258,7 @@ fn inline(value: &Json, text: &mut String) {
 }
 
 /// Whether JSON holds a `null`, which TOML cannot say.
-pub(super) fn holds_null(value: &Json) -> bool {
+fn holds_null(value: &Json) -> bool {
     match value {
         Json::Null => true,
         Json::Array(elements) => elements.iter().any(holds_null),

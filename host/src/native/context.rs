@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::event::Level;
 use dynhost_graph::name::{MappingKey, StepKey};
 use dynhost_graph::scheduler::Input;
@@ -73,6 +74,10 @@ impl Context {
         }
     }
 
+    pub(crate) fn definition(&self) -> &OpDefinition {
+        &self.0.attempt().settings.op
+    }
+
     fn given(&self, name: &str) -> Option<&Input> {
         let attempt = self.0.attempt();
         let (at, _) = attempt.settings.op.input(name)?;
@@ -80,7 +85,7 @@ impl Context {
     }
 
     /// What is given under a name as JSON; `None`: nothing is wired to it.
-    pub(super) fn json(&self, name: &str) -> Result<Option<Json>, OpFailure> {
+    pub(crate) fn json(&self, name: &str) -> Result<Option<Json>, OpFailure> {
         let wrong = |error: dynhost_graph::value::NotJson| {
             OpFailure::from(error).context(format_args!("input `{name}`"))
         };

@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use super::ports;
 use super::{Context, Emitter, OpFailure};
 
-type Call = dyn Fn(Context) -> LocalBoxFuture<'static, Result<(), OpFailure>> + Send + Sync;
+/// What runs an attempt.
+pub(crate) type Call =
+    dyn Fn(Context) -> LocalBoxFuture<'static, Result<(), OpFailure>> + Send + Sync;
 
 /// A native op. See the [module](super) for the kinds of functions.
 #[derive(Clone)]
@@ -93,11 +95,7 @@ impl Op {
         F: Fn(Context) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), OpFailure>> + 'static,
     {
-        Self {
-            definition,
-            pure: false,
-            call: Arc::new(move |context| Box::pin(function(context))),
-        }
+        Self { definition, pure: false, call: Arc::new(move |context| Box::pin(function(context))) }
     }
 
     fn of<I>(
@@ -120,9 +118,7 @@ impl Op {
             outputs,
             config_schema: None,
         };
-        Self::raw(definition, move |context| {
-            call(ports::argument(&context, kind, &names), context)
-        })
+        Self::raw(definition, move |context| call(ports::argument(&context, kind, &names), context))
     }
 
     /// Says what the op does, for people.

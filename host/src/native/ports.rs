@@ -1,8 +1,8 @@
 //! The inputs and outputs of an op, from the Rust types of its function.
 
 use dynhost_graph::definition::{InputDefinition, OutputDefinition};
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
@@ -21,7 +21,8 @@ pub(super) enum Argument {
 
 /// The JSON Schema of a type, in one piece where the type does not hold itself.
 pub(super) fn schema<T: JsonSchema>() -> Json {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Some(object) = schema.as_object_mut() {
         object.remove("$schema");
