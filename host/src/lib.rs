@@ -4,18 +4,37 @@
 //! downstream, one clone per output, and `collect` fans them in. Every clone runs in its own
 //! fresh sandboxed instance.
 //!
-//! ```no_run
-//! use dynhost::{Host, RunOptions, read_manifest};
+//! A job is a manifest in TOML, or is built in code:
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! ```no_run
+//! use dynhost::native::{NativeOps, Op};
+//! use dynhost::{Component, Host, JobBuilder, RunOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let host = Host::builder().build()?;
-//! let manifest = read_manifest("job.toml".as_ref())?;
-//! let job = host.prepare(&manifest, &Default::default())?;
-//! let result = host.start(&job, RunOptions::default()).finished().await?;
-//! println!("{}: {:?}", result.status, result.outputs);
+//! let files = host.load("files.wasm".as_ref())?;
+//! // Ops can be functions of this program, too.
+//! let sums = NativeOps::new("sums").op(Op::new("sum", |all: Vec<u64>| Ok(all.iter().sum::<u64>())));
+//! let sums = Component::native(sums)?;
+//!
+//! let job = JobBuilder::new("directory-size");
+//! let dir = job.param("dir").kind("string").default("/usr/share/doc");
+//! let list = job.node("list").op(&files, "list").param("dir", &dir);
+//! let size = job.node("size").op(&files, "size").map("file", list.output("files"));
+//! let total = job.node("total").op(&sums, "sum").collect("value", &size);
+//! job.output("total", &total);
+//!
+//! let job = host.prepare_built(&job, &Default::default())?;
+//! let ended = host.start(&job, RunOptions::default()).finished().await?;
+//! println!("{}: {:?}", ended.status, ended.json("total"));
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`read_manifest`] and [`Host::prepare`] take a manifest instead. [`build`] is about jobs in code, [`native`] about
+//! ops that are functions of the embedding program, [`testing`] about tests of both. The crates in `examples/` are
+//! whole programs.
 //!
 //! The library prints nothing, keeps no global state, and starts threads only when a
 //! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.

@@ -273,7 +273,12 @@ fn a_mistake_names_the_field() {
     job.node("sum").op(&basics, "sum").from("numbers", &numbers);
     job.node("echo").op(&basics, "echo").value("value", json!([1, null]));
     job.output("sum", "summ");
-    insta::assert_snapshot!(refused(&job), @"");
+    insta::assert_snapshot!(refused(&job), @"
+    nodes.echo.inputs.value: a job cannot say JSON `null`
+      help: leave it out: an input without a wire is absent
+    there are two nodes `numbers`
+      help: give one another name
+    ");
     let job = JobBuilder::new("wrong");
     let numbers = job.node("numbers").op(&basics, "numbers").value("n", 10);
     job.node("sum").op(&basics, "sum").from("numbers", &numbers);

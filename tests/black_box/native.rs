@@ -254,7 +254,8 @@ fn only_what_is_called_pure_is_cached() {
         job.node("slow").op(&here, "slow").value("value", 1);
         let cache = Some(Arc::clone(&store) as Arc<dyn dynhost::cache::Cache>);
         let options = RunOptions { cache, ..RunOptions::default() };
-        let ran = block_on(Watched::new(host().watch(&prepare(&job), options)).ended());
+        let job = prepare(&job);
+        let ran = block_on(async { Watched::new(host().watch(&job, options)).ended().await });
         store.flush();
         ran.succeeded().steps(is_start).len()
     };
