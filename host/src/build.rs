@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use dynhost::native::{Emitter, NativeOps, Op};
-//! use dynhost::{Component, Host, JobBuilder, RunOptions};
+//! use dynhost::{Component, GivenParams, Host, JobBuilder, RunOptions};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@
 //! let sum = job.node("sum").op(&sums, "sum").collect("value", &square);
 //! job.output("sum", &sum);
 //!
-//! let job = host.prepare_built(&job, &Default::default())?;
+//! let job = host.prepare_built(&job, &GivenParams::new())?;
 //! let ended = host.start(&job, RunOptions::default()).finished().await?;
 //! assert_eq!(ended.json("sum"), Some(285.into()));
 //! # Ok(())
@@ -41,10 +41,16 @@
 //!
 //! The text of the manifest is recorded with a run, so that the run can go on: build the same job again and give it to
 //! [`Host::resume`], or read the text out of the first event (`RunStarted`) with
-//! [`Manifest::parse`](crate::graph::manifest::Manifest::parse) and prepare that. For the latter, components are found
+//! [`Manifest::parse`] and prepare that. For the latter, components are found
 //! again by their absolute path and their digest, and native ops by their name among those of
 //! [`HostBuilder::native`](crate::HostBuilder::native). `dynhost resume --accept-changes` goes on with such a run where
 //! it has no native ops.
+
+#![allow(
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    reason = "what is said of a part of a job holds without its handle"
+)]
 
 mod error;
 mod graph;
@@ -164,10 +170,6 @@ impl AsRef<str> for ParamBuilder {
     }
 }
 
-#[allow(
-    clippy::return_self_not_must_use,
-    reason = "what is said of a param holds without its handle"
-)]
 impl ParamBuilder {
     /// The JSON Schema type of its value, such as `"string"`.
     pub fn kind(self, kind: &str) -> Self {
@@ -201,7 +203,7 @@ impl JobBuilder {
     pub fn new(name: &str) -> Self {
         let shared = Shared::default();
         shared.section(|draft| &mut draft.job, "name", &json!(name));
-        shared.lock().name = name.to_owned();
+        name.clone_into(&mut shared.lock().name);
         Self(shared)
     }
 
@@ -312,7 +314,7 @@ impl Host {
         let manifest = job.manifest()?;
         let components = self.components_of(job)?;
         let working = std::env::current_dir().unwrap_or_default();
-        self.prepare_with(components, (&working, &manifest), given).map_err(|error| match error {
+        self.prepare_with(&components, (&working, &manifest), given).map_err(|error| match error {
             PrepareError::Manifest(error) => {
                 JobError::new(error, job.0.lock().write().places).into()
             }

@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! use dynhost::native::{NativeOps, Op};
-//! use dynhost::{Component, Host, JobBuilder, RunOptions};
+//! use dynhost::{Component, GivenParams, Host, JobBuilder, RunOptions};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,7 +25,7 @@
 //! let total = job.node("total").op(&sums, "sum").collect("value", &size);
 //! job.output("total", &total);
 //!
-//! let job = host.prepare_built(&job, &Default::default())?;
+//! let job = host.prepare_built(&job, &GivenParams::new())?;
 //! let ended = host.start(&job, RunOptions::default()).finished().await?;
 //! println!("{}: {:?}", ended.status, ended.json("total"));
 //! # Ok(())
@@ -63,6 +63,7 @@ pub use dynhost_graph as graph;
 pub use admission::Admission;
 pub use build::JobBuilder;
 pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
+pub use dynhost_graph::params::{Given, GivenParams};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;

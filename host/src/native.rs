@@ -124,16 +124,14 @@ impl NativeOps {
 }
 
 impl NativeCode for NativeOps {
-    fn run<'a>(&'a self, ports: Ports) -> LocalBoxFuture<'a, Outcome> {
+    fn run(&self, ports: Ports) -> LocalBoxFuture<'_, Outcome> {
         let call = self.find(&ports.attempt.settings.op.name).map(|op| Arc::clone(&op.call));
         Box::pin(async move {
-            match call {
-                Some(call) => run(&*call, ports).await,
-                None => {
-                    let message = "there is no such native op".to_owned();
-                    Outcome::Failed(Failure::Host { message })
-                }
-            }
+            let Some(call) = call else {
+                let message = "there is no such native op".to_owned();
+                return Outcome::Failed(Failure::Host { message });
+            };
+            run(&*call, ports).await
         })
     }
 

@@ -138,18 +138,18 @@ impl Host {
         manifest: &Manifest,
         given: &GivenParams,
     ) -> Result<PreparedJob, PrepareError> {
-        self.prepare_with(self.load_components(manifest)?, (working, manifest), given)
+        self.prepare_with(&self.load_components(manifest)?, (working, manifest), given)
     }
 
     /// Plans the job of a manifest over components that are loaded, by alias.
     pub(crate) fn prepare_with(
         &self,
-        components: BTreeMap<String, Component>,
+        components: &BTreeMap<String, Component>,
         (working, manifest): (&Path, &Manifest),
         given: &GivenParams,
     ) -> Result<PreparedJob, PrepareError> {
         let folders = folders(manifest, working);
-        let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
+        let mut job = plan::plan(manifest, &infos(components), given, &folders)?;
         for node in &mut job.nodes {
             if components[&job.components[node.component].alias].is_native() {
                 without_guest_memory(node);

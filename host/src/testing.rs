@@ -3,7 +3,7 @@
 //! ```
 //! use dynhost::native::{Emitter, NativeOps, Op, OpFailure};
 //! use dynhost::testing::{self, Doubles};
-//! use dynhost::{Component, Host, JobBuilder};
+//! use dynhost::{Component, GivenParams, Host, JobBuilder};
 //! use serde_json::json;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +32,7 @@
 //!     .table("shop/price", [(json!({ "value": 0 }), json!({ "result": 5 })),
 //!                           (json!({ "value": 1 }), json!({ "result": 6 }))])
 //!     .fail("price[order_1]", 1, OpFailure::transient("the shop is closed"))
-//!     .apply(&host.prepare_built(&job, &Default::default())?);
+//!     .apply(&host.prepare_built(&job, &GivenParams::new())?);
 //! let ran = testing::block_on(testing::run(&host, &job)).succeeded();
 //! ran.step("price[order_0]").succeeded().attempts(1);
 //! ran.step("price[order_1]").succeeded().attempts(2);

@@ -13,7 +13,7 @@ use dynhost::graph::job::{
 use dynhost::graph::manifest::{Manifest, Problem};
 use dynhost::store::memory::MemoryStore;
 use dynhost::testing::{self, Ran, Watched, block_on};
-use dynhost::{Component, JobBuilder, PrepareError, PreparedJob, RunOptions};
+use dynhost::{Component, GivenParams, JobBuilder, PrepareError, PreparedJob, RunOptions};
 use serde_json::json;
 
 use crate::job::{Job, component, host, is_start};
@@ -23,7 +23,7 @@ fn load(name: &str) -> Component {
 }
 
 fn prepare(job: &JobBuilder) -> Result<PreparedJob, PrepareError> {
-    host().prepare_built(job, &Default::default())
+    host().prepare_built(job, &GivenParams::new())
 }
 
 /// The events, without what differs from run to run.
@@ -284,7 +284,14 @@ fn a_mistake_names_the_field() {
     job.node("sum").op(&basics, "sum").from("numbers", &numbers);
     job.node("lost").op(&basics, "echo");
     job.output("sum", "summ");
-    insta::assert_snapshot!(refused(&job), @"");
+    insta::assert_snapshot!(refused(&job), @r#"
+    nodes.sum.inputs.numbers: `numbers` is a dynamic output: `from` takes an ordinary one
+      help: `collect = "numbers"` takes all elements as one list; on a node, `map = "numbers"` makes one clone per element
+    nodes.lost: node `lost` lacks input `value`, which op `echo` requires
+      help: add `inputs.value = { … }`
+    outputs.sum: there is no node `summ`
+      help: did you mean `sum`?
+    "#);
 }
 
 /// What is recorded of a built job is enough to go on with it.
@@ -305,7 +312,7 @@ fn a_built_job_is_resumed() {
             panic!("{:?}", history[0])
         };
         let manifest = Manifest::parse(Path::new(&record.path), &record.text).expect("it parses");
-        host().prepare(&manifest, &Default::default()).expect("its components are there")
+        host().prepare(&manifest, &GivenParams::new()).expect("its components are there")
     };
     for again in [0, 1] {
         let store = Arc::new(MemoryStore::default());

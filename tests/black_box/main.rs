@@ -14,6 +14,7 @@ mod hand_made;
 mod hostile;
 mod hosts;
 mod job;
+mod kit;
 mod languages;
 mod lasting;
 mod limits;

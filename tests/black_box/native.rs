@@ -10,7 +10,7 @@ use dynhost::graph::job::Retry;
 use dynhost::native::{Context, Emitter, NativeOps, Op, OpFailure};
 use dynhost::store::sqlite::SqliteStore;
 use dynhost::testing::{self, Ran, Watched, block_on};
-use dynhost::{Component, Host, JobBuilder, PreparedJob, RunOptions};
+use dynhost::{Component, GivenParams, Host, JobBuilder, PreparedJob, RunOptions};
 use serde_json::json;
 
 use crate::job::{Job, host, is_start};
@@ -20,7 +20,7 @@ fn component(op: Op) -> Component {
 }
 
 fn prepare(job: &JobBuilder) -> PreparedJob {
-    let prepared = host().prepare_built(job, &Default::default());
+    let prepared = host().prepare_built(job, &GivenParams::new());
     prepared.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -94,7 +94,7 @@ fn inputs_that_do_not_fit() {
     let here = component(Op::new("same", |n: u32| Ok(n)));
     let job = JobBuilder::new("text");
     job.node("text").op(&here, "same").value("value", -1);
-    let words = host().prepare_built(&job, &Default::default()).expect_err("it cannot fit");
+    let words = host().prepare_built(&job, &GivenParams::new()).expect_err("it cannot fit");
     let words = words.to_string();
     assert!(words.starts_with("nodes.text.inputs.value: "), "{words}");
     let op = testing::op(host(), &here, "same").value("value", "a");

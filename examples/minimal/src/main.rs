@@ -1,7 +1,7 @@
 //! Doubles the numbers below ten, one clone each, and adds them up.
 
 use dynhost::build::Wire;
-use dynhost::{Host, JobBuilder, RunOptions};
+use dynhost::{GivenParams, Host, JobBuilder, RunOptions};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     job.output("doubled", Wire::collect(&double));
     job.output("sum", &sum);
 
-    let job = host.prepare_built(&job, &Default::default())?;
+    let job = host.prepare_built(&job, &GivenParams::new())?;
     let ended = host.start(&job, RunOptions::default()).finished().await?;
     for (name, _) in &ended.outputs {
         println!("{name}: {}", ended.json(name).unwrap_or_default());

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dynhost::graph::params::Given;
-use dynhost::{Host, RunOptions};
+use dynhost::{Given, Host, RunOptions};
 use dynhost_example_native::{bill, shop};
 
 #[tokio::main(flavor = "current_thread")]

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dynhost::graph::params::Given;
 use dynhost::native::OpFailure;
 use dynhost::testing::{self, Doubles, Ran, block_on};
-use dynhost::{Host, PreparedJob};
+use dynhost::{Given, Host, PreparedJob};
 use dynhost_example_native::{bill, shop};
 use serde_json::{Value, json};
 

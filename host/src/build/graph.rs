@@ -6,7 +6,7 @@ use super::text;
 use super::{NodeBuilder, Shared, Wire};
 
 /// A graph of a job under construction: nodes that are used together as one node
-/// ([`NodeBuilder::graph`](NodeBuilder::graph)).
+/// ([`NodeBuilder::graph`]).
 #[derive(Debug, Clone)]
 pub struct GraphBuilder {
     shared: Shared,
@@ -25,7 +25,6 @@ impl GraphBuilder {
     }
 
     /// Says what the graph does, for people.
-    #[must_use]
     pub fn describe(self, description: &str) -> Self {
         let at = self.at;
         self.shared.section(

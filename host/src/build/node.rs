@@ -20,10 +20,6 @@ pub struct NodeBuilder {
     name: String,
 }
 
-#[allow(
-    clippy::return_self_not_must_use,
-    reason = "what is said of a node holds without its handle"
-)]
 impl NodeBuilder {
     pub(super) fn new(shared: Shared, graph: Option<usize>, name: &str) -> Self {
         let at = shared.lock().add_node(graph, name);

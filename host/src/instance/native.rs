@@ -19,7 +19,7 @@ use super::{Asked, Attempt, Outcome, Port, cut};
 /// Ops that are code of this process.
 pub(crate) trait NativeCode: Send + Sync {
     /// Runs one attempt to its end. Interrupting it is dropping this future.
-    fn run<'a>(&'a self, ports: Ports) -> LocalBoxFuture<'a, Outcome>;
+    fn run(&self, ports: Ports) -> LocalBoxFuture<'_, Outcome>;
     /// Whether what an op gives follows from its configuration and inputs.
     fn is_pure(&self, op: &str) -> bool;
 }
@@ -89,13 +89,15 @@ impl Stage {
     }
 
     pub(crate) fn log(&self, level: Level, message: String, fields: Vec<(String, String)>) {
-        let report = self.words.borrow_mut().log(level, message, fields);
-        report.into_iter().for_each(|report| self.says.report(report));
+        if let Some(report) = self.words.borrow_mut().log(level, message, fields) {
+            self.says.report(report);
+        }
     }
 
     pub(crate) fn progress(&self, done: u64, total: Option<u64>) {
-        let report = self.words.borrow_mut().progress(done, total);
-        report.into_iter().for_each(|report| self.says.report(report));
+        if let Some(report) = self.words.borrow_mut().progress(done, total) {
+            self.says.report(report);
+        }
     }
 
     /// Takes an output; an element of a dynamic one comes back as a report with its size.

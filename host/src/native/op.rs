@@ -62,10 +62,7 @@ impl Op {
             let function = Arc::clone(&function);
             Box::pin(async move {
                 let returned = function(input?, context.clone()).await?;
-                match is_nothing {
-                    true => Ok(()),
-                    false => context.give("result", &returned),
-                }
+                if is_nothing { Ok(()) } else { context.give("result", &returned) }
             })
         })
     }

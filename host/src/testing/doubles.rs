@@ -27,7 +27,10 @@ pub struct Doubles {
 impl std::fmt::Debug for Doubles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let stubs: Vec<_> = self.stubs.iter().map(|(op, _)| op).collect();
-        f.debug_struct("Doubles").field("stubs", &stubs).field("faults", &self.faults).finish()
+        f.debug_struct("Doubles")
+            .field("stubs", &stubs)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,8 +143,8 @@ impl Doubles {
         }
         let components = doubled.components.iter().enumerate();
         let double = |(at, component): (usize, &Component)| {
-            let (inner, doubles) = (component.clone(), self.clone());
-            component.run_by(Doubled { inner, alias: alias(at).to_owned(), doubles })
+            let (inner, alias) = (component.clone(), alias(at).to_owned());
+            component.run_by(Doubled { inner, alias, doubles: self.clone() })
         };
         doubled.components = components.map(double).collect();
         doubled
@@ -178,7 +181,7 @@ impl Doubled {
 }
 
 impl NativeCode for Doubled {
-    fn run<'a>(&'a self, ports: Ports) -> LocalBoxFuture<'a, Outcome> {
+    fn run(&self, ports: Ports) -> LocalBoxFuture<'_, Outcome> {
         Box::pin(async move {
             if let Some(outcome) = self.fault(&ports).await {
                 return outcome;
