@@ -52,9 +52,11 @@ mod op;
 mod ports;
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task;
 
 use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::event::Failure;
@@ -144,10 +146,31 @@ impl NativeCode for NativeOps {
 pub(crate) async fn run(call: &Call, ports: Ports) -> Outcome {
     let stage = Rc::new(Stage::new(ports));
     let context = Context::new(Rc::clone(&stage));
-    let running = async move { call(context).await };
+    let running = async move { Contained(Some(call(context))).await };
     let ended = match AssertUnwindSafe(running).catch_unwind().await {
         Ok(ended) => ended.map_err(OpFailure::into_failure),
         Err(payload) => Err(panicked(&*payload)),
     };
     stage.finish(ended)
+}
+
+/// A function under way. A panic of its destructors, when it is interrupted, must not reach the worker.
+struct Contained(Option<LocalBoxFuture<'static, Result<(), OpFailure>>>);
+
+impl Future for Contained {
+    type Output = Result<(), OpFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<Self::Output> {
+        match &mut self.0 {
+            Some(running) => running.as_mut().poll(cx),
+            None => task::Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let running = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(running)));
+    }
 }

@@ -148,6 +148,33 @@ fn a_native_op_times_out() {
     assert_eq!(ran.failure("each[0]"), &Failure::TimedOut { after_ms: 20 });
 }
 
+/// A destructor that panics when its step is interrupted takes no worker with it.
+#[test]
+fn a_panic_at_the_interruption_stays_in_the_step() {
+    struct Clumsy;
+    impl Drop for Clumsy {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let op = Op::future("wait", |_: u32, _| {
+        let clumsy = Clumsy;
+        async move {
+            let _clumsy = clumsy;
+            std::future::pending::<()>().await;
+            Ok(0)
+        }
+    });
+    let (job, each) = clones(op, 3);
+    each.timeout(Duration::from_millis(10));
+    let host = crate::job::new_host(1);
+    let job = host.prepare_built(&job, &GivenParams::new()).expect("it is well formed");
+    for _ in 0..2 {
+        let ran = block_on(testing::run(&host, &job)).failed();
+        assert_eq!(ran.counts().failed, 3);
+    }
+}
+
 /// Waits for ever, and notes that it was dropped.
 fn waiting(dropped: &Arc<AtomicBool>) -> Op {
     struct Note(Arc<AtomicBool>);
@@ -208,6 +235,11 @@ fn outputs_are_checked() {
     ));
 }
 
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Config {
+    each: u64,
+}
+
 /// A manifest names native ops like a file, beside wasm ones.
 #[test]
 fn a_manifest_names_native_ops() {
@@ -222,10 +254,6 @@ outputs.sum.from = "sum"
     let dynhost::PrepareError::Components(errors) = unknown else { panic!("{unknown}") };
     assert_eq!(errors[0].to_string(), "there are no native ops `shop`");
 
-    #[derive(serde::Deserialize, schemars::JsonSchema)]
-    struct Config {
-        each: u64,
-    }
     let price = Op::future("price", |n: u64, context: Context| async move {
         context.progress(1, Some(1));
         Ok(n * context.config::<Config>()?.each)

@@ -6,6 +6,13 @@ use dynhost_graph::manifest::{ManifestError, Problem, Span};
 
 /// A job that cannot be used, with all that is wrong with it: the mistakes of a manifest, each with the field of the
 /// job, such as `nodes.size.inputs.file`, in place of a line.
+///
+/// ```
+/// let job = dynhost::JobBuilder::new("wrong");
+/// job.node("no name").op("files", "size");
+/// let error = job.manifest().unwrap_err().to_string();
+/// assert!(error.starts_with("nodes.\"no name\": `no name` is no name for a node"), "{error}");
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct JobError {
     error: ManifestError,

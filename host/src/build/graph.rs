@@ -7,6 +7,21 @@ use super::{NodeBuilder, Shared, Wire};
 
 /// A graph of a job under construction: nodes that are used together as one node
 /// ([`NodeBuilder::graph`]).
+///
+/// ```
+/// use dynhost::JobBuilder;
+///
+/// let job = JobBuilder::new("clean");
+/// let texts = job.component("texts", "texts.wasm");
+/// let clean = job.graph("clean");
+/// let text = clean.input("text");
+/// let trim = clean.node("trim").op(&texts, "trim").wire("text", text);
+/// let lower = clean.node("lower").op(&texts, "lower").from("text", &trim);
+/// clean.output("text", &lower);
+/// let list = job.node("list").op(&texts, "list");
+/// job.node("each").graph(&clean).map("text", &list);
+/// assert!(job.text().contains("[graphs.clean.nodes.trim]"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct GraphBuilder {
     shared: Shared,

@@ -87,6 +87,43 @@ impl Op {
 
     /// An op with a definition of its own: several outputs, inputs that are no JSON. The function reads its inputs from
     /// the [`Context`], and gives its outputs there.
+    ///
+    /// ```
+    /// use dynhost::graph::definition::{InputDefinition, OpDefinition, OutputDefinition};
+    /// use dynhost::native::{Context, NativeOps, Op};
+    /// use dynhost::{Component, Host, testing};
+    /// use serde_json::json;
+    ///
+    /// let output = |name: &str| OutputDefinition {
+    ///     name: name.to_owned(),
+    ///     description: String::new(),
+    ///     required: false,
+    ///     dynamic: false,
+    ///     schema: Some(json!({ "type": "integer" })),
+    /// };
+    /// let definition = OpDefinition {
+    ///     name: "sort".to_owned(),
+    ///     description: "Tells even numbers from odd ones".to_owned(),
+    ///     inputs: vec![InputDefinition {
+    ///         name: "n".to_owned(),
+    ///         description: String::new(),
+    ///         required: true,
+    ///         collected: false,
+    ///         schema: Some(json!({ "type": "integer" })),
+    ///     }],
+    ///     outputs: vec![output("even"), output("odd")],
+    ///     config_schema: None,
+    /// };
+    /// let sort = Op::raw(definition, |context: Context| async move {
+    ///     let n: i64 = context.input("n")?;
+    ///     context.give(if n % 2 == 0 { "even" } else { "odd" }, &n)
+    /// });
+    /// let host = Host::builder().build()?;
+    /// let sort = Component::native(NativeOps::new("numbers").op(sort))?;
+    /// let ran = testing::block_on(testing::op(&host, &sort, "sort").value("n", 3).run());
+    /// assert_eq!((ran.output("even"), ran.output("odd")), (None, Some(json!(3))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn raw<F, R>(definition: OpDefinition, function: F) -> Self
     where
         F: Fn(Context) -> R + Send + Sync + 'static,

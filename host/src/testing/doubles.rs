@@ -17,6 +17,19 @@ use crate::prepare::PreparedJob;
 ///
 /// Ops are named as in a manifest, `component/op`; steps by their keys, such as `size[a]`. A component keeps its digest,
 /// so that a run with doubles can be resumed without; what doubles give is not for a cache that other tests use.
+///
+/// ```
+/// use dynhost::native::OpFailure;
+/// use dynhost::testing::Doubles;
+/// use serde_json::json;
+///
+/// let doubles = Doubles::new()
+///     .stub("files/list", |_| Ok(json!({ "files": [["a", "a.txt"], ["b", "b.txt"]] })))
+///     .fail("size[a]", 1, OpFailure::transient("the disk is busy"))
+///     .crash("size[b]")
+///     .without_delays();
+/// # let _ = doubles;
+/// ```
 #[derive(Clone, Default)]
 pub struct Doubles {
     stubs: Vec<(String, Arc<Call>)>,

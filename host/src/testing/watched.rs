@@ -73,6 +73,19 @@ impl Watched {
 
     /// Tears the run down where it stands, as the end of the process would: nothing more is recorded. It can be resumed
     /// from its store. Gives its id.
+    ///
+    /// ```no_run
+    /// # async fn example(host: dynhost::Host, job: dynhost::PreparedJob, options: dynhost::RunOptions) {
+    /// use dynhost::graph::event::Event;
+    /// use dynhost::testing::Watched;
+    ///
+    /// let mut watched = Watched::new(host.watch(&job, options.clone()));
+    /// watched.until(5, |event| matches!(event, Event::StepSucceeded { .. })).await;
+    /// let id = watched.torn_down().await;
+    /// let resumed = host.resume(&job, &id, options, false).expect("nothing has changed");
+    /// Watched::new(resumed).ended().await.succeeded();
+    /// # }
+    /// ```
     pub async fn torn_down(self) -> String {
         let Self { run, mut receiver, .. } = self;
         let id = run.id().to_owned();
