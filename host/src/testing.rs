@@ -41,9 +41,8 @@
 //! # }
 //! ```
 //!
-//! **Time**: there is no clock to be moved by hand. Delays before a retry are timers of the runtime in which the run
-//! was started, so that a paused clock of tokio passes them at once; [`Doubles::without_delays`] takes them away.
-//! Timeouts are timers of the host's workers, which keep real time.
+//! **Time** is that of the machine: there is no clock to be moved by hand. [`Doubles::without_delays`] takes away the
+//! delays before retries that nodes ask for.
 
 mod doubles;
 mod op;
