@@ -7,6 +7,7 @@ mod describe;
 mod encode;
 mod engines;
 mod error;
+mod native;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,13 +23,14 @@ use wasmtime::component::types::ComponentItem;
 use crate::capability::{self, Capabilities, Granted};
 use crate::code_cache::CodeCache;
 use crate::engine::EngineSettings;
-use crate::instance::Linked;
+use crate::instance::{Linked, NativeCode};
 use crate::wit::OP;
 
 pub use compile::{ChildCompiler, compile_in_child};
 pub use encode::{OP_WIT, Preview1, Recipe, World, componentize};
 pub(crate) use engines::{EngineOptions, Engines};
 pub use error::ComponentError;
+pub(crate) use native::NATIVE;
 
 /// The packages whose interfaces the host offers, and the WASI interfaces among them.
 const WASI_PACKAGES: &[&str] = &[
@@ -66,14 +68,29 @@ struct Loaded {
     imports: Vec<String>,
     exports: Vec<String>,
     ops: Vec<Arc<OpDefinition>>,
-    wasm: Vec<u8>,
-    /// The digest of `wasm`, which for a core module is not that of the file.
-    wasm_digest: String,
-    engines: Arc<Engines>,
-    /// Without fuel and with it.
-    code: [OnceLock<wasmtime::component::Component>; 2],
     /// The capabilities whose interfaces it imports.
     capabilities: Capabilities,
+    code: Code,
+}
+
+enum Code {
+    Wasm(Box<Wasm>),
+    Native(Box<dyn NativeCode>),
+}
+
+struct Wasm {
+    bytes: Vec<u8>,
+    /// The digest of `bytes`, which for a core module is not that of the file.
+    digest: String,
+    engines: Arc<Engines>,
+    /// Without fuel and with it.
+    compiled: [OnceLock<wasmtime::component::Component>; 2],
+}
+
+/// What runs an attempt.
+pub(crate) enum Runner<'a> {
+    Wasm(&'a Linked),
+    Native(&'a dyn NativeCode),
 }
 
 impl fmt::Debug for Component {
@@ -121,19 +138,17 @@ impl Component {
             imports,
             exports,
             ops: Vec::new(),
-            wasm,
-            wasm_digest,
-            engines: Arc::clone(engines),
-            code: [OnceLock::from(code), OnceLock::new()],
+            code: Code::Wasm(Box::new(Wasm {
+                bytes: wasm,
+                digest: wasm_digest,
+                engines: Arc::clone(engines),
+                compiled: [OnceLock::from(code), OnceLock::new()],
+            })),
         };
         let plain = loaded.first_link()?;
         loaded.ops = describe::describe(&loaded.path, &plain, engines.limits())?;
-        Ok(Self(Arc::new(Inner {
-            loaded: Arc::new(loaded),
-            granted: Vec::new(),
-            others: Mutex::default(),
-            linked: [OnceLock::from(plain), OnceLock::new()],
-        })))
+        let linked = [OnceLock::from(plain), OnceLock::new()];
+        Ok(Self::of(Arc::new(loaded), Vec::new(), linked))
     }
 
     /// The file it was loaded from.
@@ -173,9 +188,25 @@ impl Component {
 
     /// Whether it imports nothing but the op interface and capabilities that are pure, so that whatever the manifest
     /// grants, its ops are pure functions of configuration and inputs, and of what it is granted of these capabilities.
+    /// Of native ops, whether all of them are said to be pure.
     #[must_use]
     pub fn is_pure(&self) -> bool {
-        !wants_wasi(&self.0.loaded.imports) && self.offers().iter().all(|one| one.pure().is_some())
+        let Loaded { imports, ops, code, .. } = &*self.0.loaded;
+        match code {
+            Code::Wasm(_) => {
+                !wants_wasi(imports) && self.offers().iter().all(|one| one.pure().is_some())
+            }
+            Code::Native(native) => ops.iter().all(|op| native.is_pure(&op.name)),
+        }
+    }
+
+    /// Whether an op is a pure function of configuration and inputs where it is granted what it is; `harmless`: that is
+    /// no authority.
+    pub(crate) fn has_pure(&self, op: &str, harmless: bool) -> bool {
+        match &self.0.loaded.code {
+            Code::Wasm(_) => self.is_pure() || harmless,
+            Code::Native(native) => native.is_pure(op),
+        }
     }
 
     /// Its ops, in its own order.
@@ -191,12 +222,15 @@ impl Component {
     /// It does not answer, or with what is no description.
     pub fn describe(&self) -> Result<Vec<Arc<OpDefinition>>, ComponentError> {
         let loaded = &self.0.loaded;
-        let describe = |code| describe::describe(&loaded.path, code, loaded.engines.limits());
         let granted = !self.0.granted.is_empty();
         let plain = if granted { Self::with(loaded, Vec::new()) } else { self.clone() };
-        let code = plain.code(false);
-        code.map_err(|why| ComponentError::Describe { path: loaded.path.clone(), why })
-            .and_then(describe)
+        match (&loaded.code, plain.runner(false)) {
+            (Code::Wasm(wasm), Ok(Runner::Wasm(code))) => {
+                describe::describe(&loaded.path, code, wasm.engines.limits())
+            }
+            (_, Err(why)) => Err(ComponentError::Describe { path: loaded.path.clone(), why }),
+            _ => Ok(loaded.ops.clone()),
+        }
     }
 
     /// What the planner needs to know of it.
@@ -209,14 +243,17 @@ impl Component {
         }
     }
 
-    /// The code for an attempt, with or without fuel.
-    pub(crate) fn code(&self, fuel: bool) -> Result<&Linked, String> {
+    /// What runs an attempt, with or without fuel.
+    pub(crate) fn runner(&self, fuel: bool) -> Result<Runner<'_>, String> {
+        if let Code::Native(native) = &self.0.loaded.code {
+            return Ok(Runner::Native(&**native));
+        }
         let cell = &self.0.linked[usize::from(fuel)];
         if let Some(code) = cell.get() {
-            return Ok(code);
+            return Ok(Runner::Wasm(code));
         }
         let linked = self.0.loaded.link(fuel, &self.0.granted)?;
-        Ok(cell.get_or_init(|| linked))
+        Ok(Runner::Wasm(cell.get_or_init(|| linked)))
     }
 
     /// The capabilities whose interfaces it imports.
@@ -247,9 +284,11 @@ impl Component {
     }
 
     fn with(loaded: &Arc<Loaded>, granted: Vec<&'static str>) -> Self {
-        let loaded = Arc::clone(loaded);
-        let (others, linked) = (Mutex::default(), Default::default());
-        Self(Arc::new(Inner { loaded, granted, others, linked }))
+        Self::of(Arc::clone(loaded), granted, Default::default())
+    }
+
+    fn of(loaded: Arc<Loaded>, granted: Vec<&'static str>, linked: [OnceLock<Linked>; 2]) -> Self {
+        Self(Arc::new(Inner { loaded, granted, others: Mutex::default(), linked }))
     }
 }
 
@@ -272,10 +311,13 @@ impl Loaded {
     }
 
     fn link(&self, fuel: bool, granted: &[&str]) -> Result<Linked, String> {
+        let Code::Wasm(wasm) = &self.code else {
+            return Err("native ops are not linked".to_owned());
+        };
         let settings = EngineSettings { fuel };
-        let code = self.code(settings).map_err(|error| error.to_string())?;
+        let code = wasm.compiled(settings, &self.path).map_err(|error| error.to_string())?;
         let link = || {
-            let (base, tls) = (self.engines.linker(settings)?, self.engines.tls());
+            let (base, tls) = (wasm.engines.linker(settings)?, wasm.engines.tls());
             if self.capabilities.is_empty() {
                 return Linked::new(base, code, wants_wasi(&self.imports), tls);
             }
@@ -284,16 +326,19 @@ impl Loaded {
         };
         link().map_err(|error: wasmtime::Error| format!("{error:#}"))
     }
+}
 
-    fn code(
+impl Wasm {
+    fn compiled(
         &self,
         settings: EngineSettings,
+        path: &Path,
     ) -> Result<&wasmtime::component::Component, ComponentError> {
-        let cell = &self.code[usize::from(settings.fuel)];
+        let cell = &self.compiled[usize::from(settings.fuel)];
         if let Some(code) = cell.get() {
             return Ok(code);
         }
-        let code = compile(&self.engines, settings, &self.path, &self.wasm_digest, &self.wasm)?;
+        let code = compile(&self.engines, settings, path, &self.digest, &self.bytes)?;
         Ok(cell.get_or_init(|| code))
     }
 }

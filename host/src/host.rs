@@ -1,5 +1,6 @@
 //! The host: engines, limits, compiled code, workers. Cheap to clone; any number of runs at once.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
 use crate::machine;
+use crate::native::NativeOps;
 
 /// Runs components of ops. A clone is the same host.
 #[derive(Clone)]
@@ -25,10 +27,18 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     engines: Arc<Engines>,
     executor: Arc<LocalExecutor>,
+    /// Native ops, by name.
+    natives: BTreeMap<String, Component>,
     limits: StepLimits,
     policy: OperatorPolicy,
     memory: u64,
     workers: u32,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("workers", &self.0.workers).finish_non_exhaustive()
+    }
 }
 
 /// How a host is set up. Everything has a default.
@@ -42,6 +52,7 @@ pub struct HostBuilder {
     compiler: Option<ChildCompiler>,
     isolation: Isolation,
     capabilities: Capabilities,
+    natives: Vec<NativeOps>,
 }
 
 /// Why a host cannot be set up.
@@ -62,6 +73,9 @@ pub enum HostError {
         /// Bytes that this process may have; `None`: nothing bounds it but the machine.
         allowed: Option<u64>,
     },
+    /// Native ops are malformed.
+    #[error(transparent)]
+    Native(#[from] ComponentError),
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -141,6 +155,14 @@ impl HostBuilder {
         self
     }
 
+    /// Gives the host native ops, which manifests then name `native:NAME` where they name the file of a component.
+    /// Among those of one name the last ones count.
+    #[must_use]
+    pub fn native(mut self, ops: NativeOps) -> Self {
+        self.natives.push(ops);
+        self
+    }
+
     /// Breaks the isolation of clones: only for the test that shows that such a break would be seen.
     #[doc(hidden)]
     #[must_use]
@@ -152,11 +174,15 @@ impl HostBuilder {
     /// Sets the host up.
     ///
     /// # Errors
-    /// The machine does not allow what the engine needs, or the capabilities do not fit one another or the policy.
+    /// The machine does not allow what the engine needs, the capabilities do not fit one another or the policy, or native
+    /// ops are malformed.
     pub fn build(self) -> Result<Host, HostError> {
         self.capabilities.check()?;
         check_policy(&self.policy, &self.capabilities)?;
         let limits = self.limits.within(&self.policy);
+        let natives = self.natives.into_iter();
+        let natives = natives.map(|ops| Ok((ops.name().to_owned(), Component::native(ops)?)));
+        let natives = natives.collect::<Result<_, ComponentError>>()?;
         let engines = EngineOptions {
             code_cache: self.code_cache,
             compiler: self.compiler,
@@ -176,6 +202,7 @@ impl HostBuilder {
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
+            natives,
             limits,
             policy: self.policy,
             memory,
@@ -249,6 +276,15 @@ impl Host {
             bytes_in_words(engine::address_space(INSTANCES)),
             allowed_in_words(machine::address_space())
         ))
+    }
+
+    /// The native ops of this name.
+    pub(crate) fn native(&self, name: &str, path: &Path) -> Result<Component, ComponentError> {
+        self.0.natives.get(name).cloned().ok_or_else(|| ComponentError::NoNative {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            known: self.0.natives.keys().cloned().collect(),
+        })
     }
 
     /// Guests that there can be at once.

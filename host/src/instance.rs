@@ -7,16 +7,17 @@ mod describe;
 mod gate;
 mod imports;
 mod limits;
+mod native;
 mod report;
 mod wasi;
+mod words;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
 
 use dynhost_graph::definition::OpDefinition;
-use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry, bytes_in_words};
+use dynhost_graph::event::{Failure, Level, LimitKind, ReportedRetry};
 use dynhost_graph::grant::Grants;
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Collection, Input};
@@ -37,9 +38,12 @@ use gate::{Offer, OutputGate};
 pub(crate) use imports::link;
 use limits::Meter;
 pub use limits::StepLimits;
+pub use native::Refused;
+pub(crate) use native::{NativeCode, Ports, Stage, panicked};
 pub use report::{Outcome, ReportKind};
 pub(crate) use wasi::Tls;
 use wasi::Wasi;
+use words::Words;
 
 /// The guest's stack, in bytes (wasmtime's `max_wasm_stack`).
 pub(crate) const STACK: u64 = 512 << 10;
@@ -177,26 +181,15 @@ pub struct State {
     port: Box<dyn Port>,
     attempt: Arc<Attempt>,
     collected: Vec<Cursor>,
-    log_left: u64,
+    words: Words,
     /// The last message that the guest called an error: the words of a panic, in front of its trap.
     last_words: Option<String>,
-    progress: Progress,
     wasi: Option<Box<Wasi>>,
     capabilities: States,
 }
 
 /// Characters of a guest's last words that are kept.
 const LAST_WORDS: usize = 500;
-
-/// How far the guest says it is. What it says too fast is passed on later, or not at all.
-#[derive(Default)]
-struct Progress {
-    passed_on: Option<Instant>,
-    waiting: Option<(u64, Option<u64>)>,
-}
-
-/// How often what a guest says of its progress is passed on.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// A collected input, and how far the guest has pulled it.
 struct Cursor {
@@ -214,41 +207,20 @@ impl State {
         if level == Level::Error {
             self.last_words = Some(message.chars().take(LAST_WORDS).collect());
         }
-        let text = message.len() + fields.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
-        let bytes = (text + 64 * (1 + fields.len())) as u64;
-        if self.log_left == 0 {
-            return;
+        if let Some(report) = self.words.log(level, message, fields) {
+            self.port.report(report);
         }
-        if bytes > self.log_left {
-            self.log_left = 0;
-            let message = format!(
-                "the step's log is full at its limit of {}; what follows is dropped (`limits.log`)",
-                bytes_in_words(self.attempt.limits().log)
-            );
-            self.port.report(ReportKind::Logged {
-                level: Level::Warn,
-                message,
-                fields: Vec::new(),
-            });
-            return;
-        }
-        self.log_left -= bytes;
-        self.port.report(ReportKind::Logged { level, message, fields });
     }
 
     fn progress(&mut self, done: u64, total: Option<u64>) {
-        self.progress.waiting = Some((done, total));
-        let now = Instant::now();
-        let soon = |at: Instant| now.saturating_duration_since(at) < PROGRESS_EVERY;
-        if !self.progress.passed_on.is_some_and(soon) {
-            self.progress.passed_on = Some(now);
-            self.pass_on_progress();
+        if let Some(report) = self.words.progress(done, total) {
+            self.port.report(report);
         }
     }
 
     fn pass_on_progress(&mut self) {
-        if let Some((done, total)) = self.progress.waiting.take() {
-            self.port.report(ReportKind::Progressed { done, total });
+        if let Some(report) = self.words.rest() {
+            self.port.report(report);
         }
     }
 
@@ -302,9 +274,8 @@ fn new_store(
         port,
         attempt: Arc::clone(attempt),
         collected: Vec::new(),
-        log_left: limits.log,
+        words: Words::new(limits),
         last_words: None,
-        progress: Progress::default(),
         wasi,
         capabilities: attempt.settings.granted.states(attempt)?,
     };

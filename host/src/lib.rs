@@ -4,23 +4,43 @@
 //! downstream, one clone per output, and `collect` fans them in. Every clone runs in its own
 //! fresh sandboxed instance.
 //!
-//! ```no_run
-//! use dynhost::{Host, RunOptions, read_manifest};
+//! A job is a manifest in TOML, or is built in code:
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! ```no_run
+//! use dynhost::native::{NativeOps, Op};
+//! use dynhost::{Component, GivenParams, Host, JobBuilder, RunOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let host = Host::builder().build()?;
-//! let manifest = read_manifest("job.toml".as_ref())?;
-//! let job = host.prepare(&manifest, &Default::default())?;
-//! let result = host.start(&job, RunOptions::default()).finished().await?;
-//! println!("{}: {:?}", result.status, result.outputs);
+//! let files = host.load("files.wasm".as_ref())?;
+//! // Ops can be functions of this program, too.
+//! let sums = NativeOps::new("sums").op(Op::new("sum", |all: Vec<u64>| Ok(all.iter().sum::<u64>())));
+//! let sums = Component::native(sums)?;
+//!
+//! let job = JobBuilder::new("directory-size");
+//! let dir = job.param("dir").kind("string").default("/usr/share/doc");
+//! let list = job.node("list").op(&files, "list").param("dir", &dir);
+//! let size = job.node("size").op(&files, "size").map("file", list.output("files"));
+//! let total = job.node("total").op(&sums, "sum").collect("value", &size);
+//! job.output("total", &total);
+//!
+//! let job = host.prepare_built(&job, &GivenParams::new())?;
+//! let ended = host.start(&job, RunOptions::default()).finished().await?;
+//! println!("{}: {:?}", ended.status, ended.json("total"));
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`read_manifest`] and [`Host::prepare`] take a manifest instead. [`build`] is about jobs in code, [`native`] about
+//! ops that are functions of the embedding program, [`testing`] about tests of both. The crates in `examples/` are
+//! whole programs.
 //!
 //! The library prints nothing, keeps no global state, and starts threads only when a
 //! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.
 
 mod admission;
+pub mod build;
 pub mod cache;
 pub mod capability;
 mod code_cache;
@@ -32,10 +52,12 @@ mod instance;
 mod large;
 pub mod lock;
 mod machine;
+pub mod native;
 mod prepare;
 mod run;
 mod secret;
 pub mod store;
+pub mod testing;
 mod wit;
 
 pub use dynhost_graph as graph;
@@ -43,8 +65,10 @@ pub use dynhost_graph as graph;
 pub use wasmtime;
 
 pub use admission::Admission;
+pub use build::JobBuilder;
 pub use capability::Capability;
 pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
+pub use dynhost_graph::params::{Given, GivenParams};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;

@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dynhost_graph::event::ManifestRecord;
-use dynhost_graph::job::Job;
+use dynhost_graph::event::{LimitKind, ManifestRecord};
+use dynhost_graph::job::{Job, Node};
+use dynhost_graph::limits::Bound;
 use dynhost_graph::manifest::{Manifest, ManifestError};
 use dynhost_graph::params::{self, GivenParams};
 use dynhost_graph::plan::{self, ComponentInfo, Folders};
 
 use crate::admission::Admission;
+use crate::build::JobError;
 use crate::capability;
-use crate::component::{Component, ComponentError};
+use crate::component::{Component, ComponentError, NATIVE};
 use crate::host::Host;
 use crate::run::RunOptions;
 use crate::secret::SecretValues;
@@ -44,6 +46,11 @@ impl PreparedJob {
         let wanted = job.components.iter().map(|component| component.digest.as_str());
         if !wanted.eq(components.iter().map(Component::digest)) {
             return Err(PrepareError::OtherComponents);
+        }
+        for node in &mut job.nodes {
+            if components[node.component].is_native() {
+                without_guest_memory(node);
+            }
         }
         let secrets = look_up(&mut job, &components).map_err(|problems| {
             PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
@@ -85,6 +92,9 @@ pub enum PrepareError {
     /// The manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A job that was built in code is wrong.
+    #[error(transparent)]
+    Built(#[from] JobError),
     /// Components cannot be loaded; at least one.
     #[error("{} of the job's components cannot be loaded", .0.len())]
     Components(Vec<ComponentError>),
@@ -141,9 +151,23 @@ impl Host {
         manifest: &Manifest,
         given: &GivenParams,
     ) -> Result<PreparedJob, PrepareError> {
-        let components = self.load_components(manifest)?;
+        self.prepare_with(&self.load_components(manifest)?, (working, manifest), given)
+    }
+
+    /// Plans the job of a manifest over components that are loaded, by alias.
+    pub(crate) fn prepare_with(
+        &self,
+        components: &BTreeMap<String, Component>,
+        (working, manifest): (&Path, &Manifest),
+        given: &GivenParams,
+    ) -> Result<PreparedJob, PrepareError> {
         let folders = folders(manifest, working);
-        let mut job = plan::plan(manifest, &infos(&components), given, &folders)?;
+        let mut job = plan::plan(manifest, &infos(components), given, &folders)?;
+        for node in &mut job.nodes {
+            if components[&job.components[node.component].alias].is_native() {
+                without_guest_memory(node);
+            }
+        }
         // First, so that nothing is read that the operator does not allow.
         self.check_admission(manifest, &job)?;
         let in_order = in_order(&job, &components);
@@ -203,9 +227,11 @@ impl Host {
         let mut errors = Vec::new();
         for component in &manifest.components {
             let path = base.join(&component.path.value);
-            let result = match &component.sha256 {
-                Some(digest) => self.load_pinned(&path, &digest.value),
-                None => self.load(&path),
+            let native = component.path.value.strip_prefix(NATIVE);
+            let result = match (native, &component.sha256) {
+                (Some(name), _) => self.native(name, &path),
+                (None, Some(digest)) => self.load_pinned(&path, &digest.value),
+                (None, None) => self.load(&path),
             };
             match result {
                 Ok(component_loaded) => {
@@ -215,6 +241,14 @@ impl Host {
             }
         }
         if errors.is_empty() { Ok(loaded) } else { Err(PrepareError::Components(errors)) }
+    }
+}
+
+/// A native op has no memory of a guest, so that its steps need not wait for any.
+fn without_guest_memory(node: &mut Node) {
+    let limits = &mut node.policy.limits;
+    if limits.get(LimitKind::Memory).is_none() {
+        limits.set(LimitKind::Memory, Bound::new(0, &[], node.span.clone()));
     }
 }
 

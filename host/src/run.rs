@@ -95,6 +95,22 @@ pub struct RunResult {
     pub failures: Vec<StepFailure>,
 }
 
+impl RunResult {
+    /// An output of the job as JSON, a list where it has several values; `None`: there is no such output, it is absent,
+    /// or it is no JSON.
+    #[must_use]
+    pub fn json(&self, output: &str) -> Option<serde_json::Value> {
+        let (_, value) = self.outputs.iter().find(|(name, _)| name == output)?;
+        match value {
+            JobOutputValue::Absent => None,
+            JobOutputValue::Single(value) => value.to_json().ok(),
+            JobOutputValue::Many(list) => {
+                list.elements.iter().map(|element| element.value.to_json().ok()).collect()
+            }
+        }
+    }
+}
+
 /// How many steps ended in which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct StepCounts {
@@ -280,6 +296,11 @@ impl Run {
     /// Cancels the run; [`Run::finished`] then tells how it ended.
     pub fn cancel(&self) {
         self.cancel.notify_one();
+    }
+
+    /// Ends the loop at once, as the end of the process would.
+    pub(crate) fn tear_down(self) {
+        self.driver.abort();
     }
 
     /// A handle that cancels the run from elsewhere.

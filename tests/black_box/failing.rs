@@ -3,20 +3,7 @@
 use dynhost::graph::event::{CancelReason, Event, Failure, RunStatus};
 use serde_json::json;
 
-use crate::job::{Job, Ran, is_emit, is_skip, is_start, is_success, node, run};
-
-/// The attempts at a step that failed, as their number and the delay before the next.
-fn failed_attempts(ran: &Ran, key: &str) -> Vec<(u32, Option<u64>)> {
-    ran.events
-        .iter()
-        .filter_map(|event| match event {
-            Event::StepFailed { step, attempt, retry_in_ms, .. } if step.to_string() == key => {
-                Some((*attempt, *retry_in_ms))
-            }
-            _ => None,
-        })
-        .collect()
-}
+use crate::job::{Job, is_emit, is_skip, is_start, is_success, node, run};
 
 /// `semantics.md` rule 15: one clone of four fails; its siblings and their chains finish, what depends on
 /// it does not run, what does not depend on it does.
@@ -111,7 +98,7 @@ attempt.from = "flaky"
     .succeeded();
     assert_eq!(ran.output("attempt"), Some(json!(4)));
     let attempts = [(1, Some(5)), (2, Some(10)), (3, Some(15))];
-    assert_eq!(failed_attempts(&ran, "flaky"), attempts);
+    assert_eq!(ran.step("flaky").failed_attempts(), attempts);
     assert_eq!((ran.counts().succeeded, ran.counts().failed), (1, 0));
 }
 
@@ -124,7 +111,7 @@ op = "hostile/fail"
 config = { kind = "transient" }
 retry.max_attempts = 3
 "#);
-    assert_eq!(failed_attempts(&ran, "flaky"), [(1, Some(0)), (2, Some(0)), (3, None)]);
+    assert_eq!(ran.step("flaky").failed_attempts(), [(1, Some(0)), (2, Some(0)), (3, None)]);
     assert_eq!(ran.result.failures[0].attempts, 3);
     assert_eq!(ran.failures(), [("flaky".to_owned(), "attempt 3 was asked to fail".to_owned())]);
 }
@@ -138,7 +125,7 @@ op = "hostile/fail"
 config = { kind = "permanent", until = 1 }
 retry = { max_attempts = 5, on = ["transient", "trap", "timeout", "limit"] }
 "#);
-    assert_eq!(failed_attempts(&ran, "bad"), [(1, None)]);
+    assert_eq!(ran.step("bad").failed_attempts(), [(1, None)]);
 }
 
 /// `semantics.md` rule 16: an op may ask for a longer delay than the policy says.
@@ -151,7 +138,7 @@ config = { kind = "retry_after", until = 1, delay_ms = 30 }
 retry = { max_attempts = 2, delay = "1ms" }
 "#)
     .succeeded();
-    assert_eq!(failed_attempts(&ran, "later"), [(1, Some(30))]);
+    assert_eq!(ran.step("later").failed_attempts(), [(1, Some(30))]);
 }
 
 /// `semantics.md` rule 16: the trap or limit of an op without authority comes again, so it is retried
@@ -163,7 +150,7 @@ fn traps_and_limits_are_retried_where_they_are_named() {
             "[nodes.bad]\nop = \"{op}\"\ntimeout = \"50ms\"\nretry = {{ max_attempts = 2{on} }}"
         ));
         assert_eq!(ran.status(), RunStatus::Failed);
-        failed_attempts(&ran, "bad").len()
+        ran.step("bad").failed_attempts().len()
     };
     assert_eq!(attempts("hostile/trap", ""), 1);
     assert_eq!(attempts("hostile/trap", ", on = [\"trap\"]"), 2);

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use dynhost::graph::event::{Event, RunStatus};
+use dynhost::native::{NativeOps, Op};
+use dynhost::{Host, StepLimits};
 use serde_json::json;
 
 use crate::job::{Job, Ran, Watched, block_on, is_start, new_host, watch};
@@ -89,6 +91,44 @@ fn two_hosts_in_one_process() {
         }
     });
     assert_eq!(hosts.map(|host| host.workers()), [1, 2]);
+}
+
+/// Settings of one host are none of another's.
+#[test]
+fn two_hosts_with_different_settings() {
+    let hosts = [10, 60_000].map(|timeout| {
+        let ops = NativeOps::new("shop").op(Op::future("which", move |(): (), _| async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(timeout)
+        }));
+        let timeout = Duration::from_millis(timeout);
+        let limits = StepLimits { timeout, ..StepLimits::default() };
+        Host::builder().limits(limits).native(ops).build().expect("a host")
+    });
+    let job = Job::new(
+        "components.shop = \"native:shop\"\nnodes.which.op = \"shop/which\"\noutputs.which.from = \"which\"",
+    );
+    let [short, long] = hosts.map(|host| job.clone().host(&host).run());
+    short.failed().step("which").failed("10 ms");
+    assert_eq!(long.succeeded().output("which"), Some(json!(60_000)));
+}
+
+/// A subscriber that panics takes its events with it, and nothing else.
+#[test]
+fn a_subscriber_that_panics_does_not_hurt_the_run() {
+    let job = Job::new(SUM).param("n", json!(2000));
+    let (result, subscriber) = block_on(async {
+        let (run, mut events) = job.start();
+        let subscriber = tokio::spawn(async move {
+            let first = events.next().await;
+            assert!(first.is_none(), "this subscriber does not like events");
+        });
+        let subscriber = subscriber.await;
+        (run.finished().await.expect("the host does not fail"), subscriber)
+    });
+    assert!(subscriber.expect_err("it panics").is_panic());
+    assert_eq!((result.status, result.steps.failed), (RunStatus::Succeeded, 0));
+    assert_eq!(result.json("sum"), Some(json!(2000 * 1999)));
 }
 
 /// A run keeps what it needs of its host.

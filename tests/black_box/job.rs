@@ -2,21 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use dynhost::StepCounts;
 use dynhost::cache::Cache;
-use dynhost::graph::event::{Event, Failure, Lineage, RunStatus};
+use dynhost::graph::event::{Event, Lineage};
 use dynhost::graph::manifest::Manifest;
-use dynhost::graph::name::StepKey;
 use dynhost::graph::params::{Given, GivenParams};
-use dynhost::graph::scheduler::JobOutputValue;
 use dynhost::store::RunStore;
-use dynhost::{Events, Host, PrepareError, PreparedJob, Run, RunError, RunOptions, RunResult};
-use serde_json::{Value as Json, json};
-
-/// How long a run may take before the test gives up: it is not meant to be reached.
-const STUCK: Duration = Duration::from_mins(4);
+pub(crate) use dynhost::testing::{Ran, Watched, block_on, step_of as step};
+use dynhost::{Events, Host, PrepareError, PreparedJob, Run, RunError, RunOptions};
+use serde_json::Value as Json;
 
 /// The components that manifests may name, and the target that each is compiled for.
 const COMPONENTS: [(&str, &str, &str); 12] = [
@@ -184,156 +178,9 @@ impl Job {
     }
 }
 
-/// Waits for a future, on a runtime of its own.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime can be built")
-        .block_on(future)
-}
-
 /// Waits for the end of a run and takes its events.
 pub(crate) async fn watch(run: (Run, Events)) -> Ran {
-    let mut watched = Watched::new(run);
-    while watched.next().await {}
-    watched.ended().await
-}
-
-/// A run under way, with the events so far.
-pub(crate) struct Watched {
-    pub(crate) run: Run,
-    receiver: Events,
-    pub(crate) events: Vec<Event>,
-}
-
-impl Watched {
-    pub(crate) fn new((run, receiver): (Run, Events)) -> Self {
-        Self { run, receiver, events: Vec::new() }
-    }
-
-    /// Takes the next events; false when there are none any more.
-    pub(crate) async fn next(&mut self) -> bool {
-        let batch = tokio::time::timeout(STUCK, self.receiver.next()).await;
-        let Some(batch) = batch.unwrap_or_else(|_| panic!("the run is stuck: {:?}", self.tail()))
-        else {
-            return false;
-        };
-        self.events.extend(batch.iter().map(|recorded| recorded.event.clone()));
-        true
-    }
-
-    /// Waits until so many events are as wanted.
-    pub(crate) async fn until(&mut self, count: usize, wanted: impl Fn(&Event) -> bool) {
-        while self.events.iter().filter(|event| wanted(event)).count() < count {
-            assert!(self.next().await, "the run ended before: {:?}", self.tail());
-        }
-    }
-
-    /// The run's end; what happened meanwhile is among the events.
-    pub(crate) async fn ended(mut self) -> Ran {
-        while self.next().await {}
-        let result = self.run.finished().await.expect("the host does not fail");
-        Ran { result, events: self.events }
-    }
-
-    /// The events from here on, when the run itself is dropped.
-    pub(crate) async fn dropped(self) -> Vec<Event> {
-        let Self { run, mut receiver, mut events } = self;
-        drop(run);
-        while let Ok(Some(batch)) = tokio::time::timeout(STUCK, receiver.next()).await {
-            events.extend(batch.iter().map(|recorded| recorded.event.clone()));
-        }
-        events
-    }
-
-    fn tail(&self) -> &[Event] {
-        &self.events[self.events.len().saturating_sub(5)..]
-    }
-}
-
-/// A run that has ended.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) result: RunResult,
-    pub(crate) events: Vec<Event>,
-}
-
-impl Ran {
-    pub(crate) fn status(&self) -> RunStatus {
-        self.result.status
-    }
-
-    pub(crate) fn counts(&self) -> StepCounts {
-        self.result.steps
-    }
-
-    /// Asserts that the run succeeded.
-    pub(crate) fn succeeded(self) -> Self {
-        let Self { result, .. } = &self;
-        assert_eq!(result.status, RunStatus::Succeeded, "{:?}", result.failures);
-        self
-    }
-
-    /// A job output as JSON; `None` where it is absent.
-    pub(crate) fn output(&self, name: &str) -> Option<Json> {
-        let json = |value: &dynhost::graph::value::Value| -> Json {
-            serde_json::from_slice(&value.data)
-                .unwrap_or_else(|_| json!({ "bytes": value.data.len() }))
-        };
-        match &self.result.outputs.iter().find(|(known, _)| known == name).expect("an output").1 {
-            JobOutputValue::Absent => None,
-            JobOutputValue::Single(value) => Some(json(value)),
-            JobOutputValue::Many(list) => {
-                Some(list.elements.iter().map(|element| json(&element.value)).collect())
-            }
-        }
-    }
-
-    /// The steps that failed for good, by key and in order of their keys, with the words.
-    pub(crate) fn failures(&self) -> Vec<(String, String)> {
-        let failures = self.result.failures.iter();
-        let mut failures: Vec<_> =
-            failures.map(|it| (it.step.to_string(), it.failure.to_string())).collect();
-        failures.sort();
-        failures
-    }
-
-    /// Why a step failed for good.
-    pub(crate) fn failure(&self, step: &str) -> &Failure {
-        let failure = self.result.failures.iter().find(|failure| failure.step.to_string() == step);
-        &failure.unwrap_or_else(|| panic!("`{step}` has not failed: {:?}", self.result)).failure
-    }
-
-    /// The place in the history of the first event that is as wanted.
-    pub(crate) fn place(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.events.iter().position(wanted).expect("there is such an event")
-    }
-
-    /// The steps of all events that are as wanted, in order.
-    pub(crate) fn steps(&self, wanted: impl Fn(&Event) -> bool) -> Vec<String> {
-        self.events
-            .iter()
-            .filter(|event| wanted(event))
-            .filter_map(step)
-            .map(ToString::to_string)
-            .collect()
-    }
-}
-
-/// The step of an event.
-pub(crate) fn step(event: &Event) -> Option<&StepKey> {
-    match event {
-        Event::StepStarted { step, .. }
-        | Event::OutputEmitted { step, .. }
-        | Event::StepSucceeded { step, .. }
-        | Event::StepFailed { step, .. }
-        | Event::StepSkipped { step, .. }
-        | Event::StepCancelled { step, .. }
-        | Event::LogWritten { step, .. }
-        | Event::ProgressMade { step, .. } => Some(step),
-        _ => None,
-    }
+    Watched::new(run).ended().await
 }
 
 /// The node of an event's step.

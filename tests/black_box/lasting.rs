@@ -63,7 +63,7 @@ impl Script {
 }
 
 /// The history of a run.
-fn history(store: &dyn RunStore, run: &str) -> Vec<Recorded> {
+pub(crate) fn history(store: &dyn RunStore, run: &str) -> Vec<Recorded> {
     let mut events = Vec::new();
     let each = &mut |event| {
         events.push(event);

@@ -1,5 +1,6 @@
 //! What dynhost promises, tried from outside: through the library with real components, and through the binary.
 
+mod built;
 mod cancel;
 mod capability;
 mod code_cache;
@@ -14,11 +15,13 @@ mod hand_made;
 mod hostile;
 mod hosts;
 mod job;
+mod kit;
 mod languages;
 mod lasting;
 mod limits;
 mod loading;
 mod machine;
+mod native;
 mod order;
 mod pool;
 mod pure;

@@ -19,6 +19,16 @@ pub enum ComponentError {
         /// Why.
         source: std::io::Error,
     },
+    /// The manifest names native ops that the host does not have.
+    #[error("there are no native ops `{name}`")]
+    NoNative {
+        /// The path that stands for them.
+        path: PathBuf,
+        /// Their name.
+        name: String,
+        /// Those that the host has.
+        known: Vec<String>,
+    },
     /// The file's digest is not the one that the manifest pins.
     #[error("component `{}` is not the one that the manifest pins: its SHA-256 is {found}, pinned is {pinned}", path.display())]
     Digest {
@@ -152,6 +162,7 @@ impl ComponentError {
         match self {
             Self::Read { path, .. }
             | Self::Digest { path, .. }
+            | Self::NoNative { path, .. }
             | Self::NotWasm { path, .. }
             | Self::Text { path, .. }
             | Self::NoComponentType { path, .. }
@@ -178,6 +189,12 @@ impl ComponentError {
                  command is built by `dynhost build`"
                     .to_owned(),
             ),
+            Self::NoNative { known, .. } if known.is_empty() => Some(
+                "native ops are code of the program that runs the job, and this one has none: run \
+                 the job from the program that has them"
+                    .to_owned(),
+            ),
+            Self::NoNative { known, .. } => Some(format!("this program has {}", quoted(known))),
             Self::Digest { .. } => {
                 Some("if the new file is what you want, put its digest in the manifest".to_owned())
             }

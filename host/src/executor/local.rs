@@ -19,10 +19,12 @@ use std::time::{Duration, Instant};
 use dynhost_graph::event::Failure;
 use dynhost_graph::scheduler::{Credit, StepId};
 use futures::FutureExt;
+use futures::future::Either;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, Outcome, Report, ReportKind, Serving, Session, Task};
-use crate::instance;
+use crate::component::Runner;
+use crate::instance::{self, Ports};
 
 use port::{Begun, LocalPort};
 use queue::{Queue, RunState};
@@ -208,13 +210,17 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
 async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
-    let port = Box::new(LocalPort::new(run, task, Arc::clone(begun)));
+    let port = LocalPort::new(run, task, Arc::clone(begun));
     let fuel = task.attempt.limits().fuel.is_some();
-    let code = match task.spec.component.code(fuel) {
-        Ok(code) => code,
+    let guest = match task.spec.component.runner(fuel) {
+        Ok(Runner::Wasm(code)) => Either::Left(instance::run(code, &task.attempt, Box::new(port))),
+        Ok(Runner::Native(code)) => {
+            let attempt = Arc::clone(&task.attempt);
+            let (emits, says) = (Box::new(port.clone()), Box::new(port));
+            Either::Right(code.run(Ports { attempt, emits, says }))
+        }
         Err(message) => return Outcome::Failed(Failure::Host { message }),
     };
-    let guest = instance::run(code, &task.attempt, port);
     let mut guest = pin!(std::panic::AssertUnwindSafe(guest).catch_unwind());
     let finish = |ended: Result<Outcome, Box<dyn Any + Send>>| {
         ended.unwrap_or_else(|panic| {

@@ -74,6 +74,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// What the attempt fails with.
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
     fn violation(answer: impl Into<Option<EmitError>>, violation: Violation) -> Self {
         Self { answer: answer.into(), failure: Failure::BadOutput { violation } }
     }

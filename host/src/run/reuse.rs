@@ -301,9 +301,9 @@ impl NodeCache {
 }
 
 /// Whether a step is a function of its configuration, inputs and what it is granted as a fixed value:
-/// no authority is imported, or none is granted (op-interface, principle 1).
+/// no authority is imported, or none is granted (op-interface, principle 1). A native op is what it is said to be.
 pub(super) fn is_pure(node: &Node, component: &Component) -> bool {
-    component.is_pure() || node.grants.are_pure()
+    component.has_pure(&node.op.name, node.grants.are_pure())
 }
 
 fn identity(step: &StepKey, attempt: u32) -> String {

@@ -62,6 +62,7 @@ fn signed(count: u64) -> i64 {
 }
 
 /// The port of one attempt.
+#[derive(Clone)]
 pub(super) struct LocalPort {
     run: Arc<RunState>,
     id: StepId,
