@@ -7,12 +7,16 @@ use std::thread;
 
 use dynhost_graph::operator::OperatorPolicy;
 
-use crate::component::{ChildCompiler, Component, ComponentError, Engines};
+#[cfg(feature = "compile")]
+use crate::component::ChildCompiler;
+use crate::component::{Component, ComponentError, Engines};
 use crate::engine::{INSTANCES, Isolation};
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
 use crate::machine;
+#[cfg(feature = "otel")]
+use crate::telemetry::Telemetry;
 
 /// Runs components of ops. A clone is the same host.
 #[derive(Clone)]
@@ -25,6 +29,8 @@ struct Inner {
     policy: OperatorPolicy,
     memory: u64,
     workers: u32,
+    #[cfg(feature = "otel")]
+    telemetry: Option<Telemetry>,
 }
 
 /// How a host is set up. Everything has a default.
@@ -35,8 +41,11 @@ pub struct HostBuilder {
     memory: Option<u64>,
     workers: Option<NonZeroU32>,
     code_cache: Option<PathBuf>,
+    #[cfg(feature = "compile")]
     compiler: Option<ChildCompiler>,
     isolation: Isolation,
+    #[cfg(feature = "otel")]
+    telemetry: Option<Telemetry>,
 }
 
 /// Why a host cannot be set up.
@@ -82,7 +91,8 @@ impl HostBuilder {
     }
 
     /// Keeps compiled code in this folder, which is made private to the user. By default nothing
-    /// is kept.
+    /// is kept. Without the feature `compile` this is where all compiled code comes from: `Host::precompile` of
+    /// a host that has the feature, or the command `dynhost precompile`, puts it there.
     #[must_use]
     pub fn code_cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.code_cache = Some(folder.into());
@@ -91,9 +101,18 @@ impl HostBuilder {
 
     /// Compiles components in a process of its own, bounded in time and memory; by default this process does it, and
     /// neither is bounded.
+    #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: ChildCompiler) -> Self {
         self.compiler = Some(compiler);
+        self
+    }
+
+    /// Sends traces and metrics of all runs to a collector.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
         self
     }
 
@@ -111,15 +130,24 @@ impl HostBuilder {
     /// The machine does not allow what the engine needs.
     pub fn build(self) -> Result<Host, HostError> {
         let limits = self.limits.within(&self.policy);
-        let engines =
-            Engines::new(self.code_cache.as_deref(), self.compiler, limits.clone(), self.isolation)
-                .map_err(|error| HostError::Engine(error.into()))?;
+        let engines = Engines::new(
+            self.code_cache.as_deref(),
+            #[cfg(feature = "compile")]
+            self.compiler,
+            limits.clone(),
+            self.isolation,
+        );
+        let engines = engines.map_err(|error| HostError::Engine(error.into()))?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let cores = u32::try_from(cores).unwrap_or(INSTANCES);
         let workers = self.workers.map_or(cores, NonZeroU32::get).min(INSTANCES / 2);
         let memory = self.memory.unwrap_or_else(|| machine::memory() / 4 * 3);
         let memory = memory.min(self.policy.memory_total.unwrap_or(u64::MAX));
         let executor = LocalExecutor::start(workers, memory).map_err(HostError::Thread)?;
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.observe(executor.load());
+        }
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
@@ -127,6 +155,8 @@ impl HostBuilder {
             policy: self.policy,
             memory,
             workers,
+            #[cfg(feature = "otel")]
+            telemetry: self.telemetry,
         })))
     }
 }
@@ -156,6 +186,17 @@ impl Host {
         Component::load(&self.0.engines, path, Some(digest))
     }
 
+    /// Compiles a component into the host's code cache, for a host that is built without the feature `compile` and has
+    /// the same folder as its code cache: with and without the counting of fuel. Gives the files. They fit the same
+    /// version of this crate on a processor that has all that this one has.
+    ///
+    /// # Errors
+    /// As [`Host::load`], and when the host has no code cache, or it cannot be written to.
+    #[cfg(feature = "compile")]
+    pub fn precompile(&self, path: &Path) -> Result<Vec<PathBuf>, ComponentError> {
+        Component::precompile(&self.0.engines, path)
+    }
+
     /// Threads that run guests.
     #[must_use]
     pub fn workers(&self) -> u32 {
@@ -172,10 +213,33 @@ impl Host {
         &self.0.policy
     }
 
+    /// The same host under another policy: for one of several tenants. Engines, workers and memory are shared. Limits that
+    /// the host's own policy lowers stay as low; in place of everything else in it comes what this one says. Its
+    /// `memory_total` bounds what a single job may need, since the memory itself is shared.
+    #[must_use]
+    pub fn with_policy(&self, policy: OperatorPolicy) -> Self {
+        let inner = &self.0;
+        Self(Arc::new(Inner {
+            engines: Arc::clone(&inner.engines),
+            executor: Arc::clone(&inner.executor),
+            limits: inner.limits.clone().within(&policy),
+            memory: inner.memory.min(policy.memory_total.unwrap_or(u64::MAX)),
+            policy,
+            workers: inner.workers,
+            #[cfg(feature = "otel")]
+            telemetry: inner.telemetry.clone(),
+        }))
+    }
+
     /// Bytes of memory for all guests at once.
     #[must_use]
     pub fn memory(&self) -> u64 {
         self.0.memory
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn telemetry(&self) -> Option<&Telemetry> {
+        self.0.telemetry.as_ref()
     }
 
     pub(crate) fn limits(&self) -> &StepLimits {

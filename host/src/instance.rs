@@ -28,6 +28,7 @@ use wasmtime::component::{
 use wasmtime::{Store, Trap};
 
 use crate::secret::Secrets;
+use crate::trace;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
 
 pub(crate) use describe::describe;
@@ -35,7 +36,7 @@ use gate::{Offer, OutputGate};
 pub(crate) use imports::link;
 use limits::Meter;
 pub use limits::StepLimits;
-pub use report::{Outcome, ReportKind};
+pub use report::{Outcome, ReportKind, Used};
 use wasi::Wasi;
 
 /// The guest's stack, in bytes (wasmtime's `max_wasm_stack`).
@@ -215,6 +216,7 @@ impl State {
             return;
         }
         self.log_left -= bytes;
+        trace::guest_log(level, &message, &fields);
         self.port.report(ReportKind::Logged { level, message, fields });
     }
 
@@ -237,24 +239,35 @@ impl State {
 
 /// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
 /// its caller at every tick of the epoch.
-pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Port>) -> Outcome {
+pub(crate) async fn run(
+    code: &Linked,
+    attempt: &Arc<Attempt>,
+    port: Box<dyn Port>,
+) -> (Outcome, Used) {
     let mut store = match new_store(code, attempt, port) {
         Ok(store) => store,
-        Err(message) => return Outcome::Failed(Failure::Host { message }),
+        Err(message) => return (Outcome::Failed(Failure::Host { message }), Used::default()),
     };
     let called = call(code, attempt, &mut store).await;
+    let fuel = attempt.limits().fuel;
+    let fuel = fuel.and_then(|all| Some(all.saturating_sub(store.get_fuel().ok()?)));
     let mut state = store.into_data();
     if let Some(wasi) = state.wasi.take() {
         wasi.flush(&mut state);
     }
     state.pass_on_progress();
+    let memory = Some(state.meter.memory());
     let failure = match called {
-        Ok(Ok(outputs)) => return finish(state, outputs),
+        Ok(Ok(outputs)) => {
+            let (outcome, output) = finish(state, outputs);
+            return (outcome, Used { memory, fuel, output });
+        }
         Ok(Err(failure)) => reported(failure),
         Err(error) => trapped(&error, &state, attempt.limits()),
     };
     // What broke the contract first is the reason for what came after.
-    Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
+    let used = Used { memory, fuel, output: state.gate.taken() };
+    (Outcome::Failed(state.gate.take_fault().unwrap_or(failure)), used)
 }
 
 /// A store whose bounds are set before the first instruction of a guest, which may stand in a
@@ -322,8 +335,9 @@ async fn call(
     Ok(result)
 }
 
-/// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones.
-fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
+/// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones. Gives the bytes of all outputs
+/// as well.
+fn finish(mut state: State, returned: Vec<OutputOut>) -> (Outcome, u64) {
     let op = &state.attempt.settings.op;
     for output in returned {
         let offer = Offer {
@@ -341,9 +355,10 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
             }
         }
     }
+    let taken = state.gate.taken();
     match state.gate.finish(op) {
-        Ok(outputs) => Outcome::Succeeded(outputs),
-        Err(failure) => Outcome::Failed(failure),
+        Ok(outputs) => (Outcome::Succeeded(outputs), taken),
+        Err(failure) => (Outcome::Failed(failure), taken),
     }
 }
 

@@ -34,12 +34,17 @@ mod prepare;
 mod run;
 mod secret;
 pub mod store;
+#[cfg(feature = "otel")]
+mod telemetry;
+mod trace;
 mod wit;
 
 pub use dynhost_graph as graph;
 
 pub use admission::Admission;
-pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
+#[cfg(feature = "compile")]
+pub use component::{ChildCompiler, compile_in_child};
+pub use component::{Component, ComponentError};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;
@@ -48,4 +53,6 @@ pub use run::{
     CHEAP, Canceller, Change, Events, MAX_CONCURRENCY, Run, RunError, RunOptions, RunResult,
     StepCounts, StepFailure, new_run_id,
 };
+#[cfg(feature = "otel")]
+pub use telemetry::{Telemetry, TelemetryError};
 pub use wit::SchemaError;

@@ -19,3 +19,4 @@ mod limits;
 mod loading;
 mod machine;
 mod order;
+mod telemetry;

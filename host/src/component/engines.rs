@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+#[cfg(feature = "compile")]
 use super::compile::ChildCompiler;
 use crate::code_cache::CodeCache;
 use crate::engine::{self, EngineSettings, Isolation, Ticker};
@@ -17,6 +18,7 @@ pub(crate) struct Engines {
     /// Held while an engine is made: each reserves terabytes of address space.
     making: Mutex<()>,
     cache: Option<CodeCache>,
+    #[cfg(feature = "compile")]
     compiler: Option<ChildCompiler>,
     /// Bounds on a component that describes its ops.
     limits: StepLimits,
@@ -35,7 +37,7 @@ impl Engines {
     /// one.
     pub(crate) fn new(
         code_cache: Option<&Path>,
-        compiler: Option<ChildCompiler>,
+        #[cfg(feature = "compile")] compiler: Option<ChildCompiler>,
         limits: StepLimits,
         isolation: Isolation,
     ) -> wasmtime::Result<Self> {
@@ -44,6 +46,7 @@ impl Engines {
             metered: OnceLock::new(),
             making: Mutex::new(()),
             cache: code_cache.and_then(CodeCache::open),
+            #[cfg(feature = "compile")]
             compiler,
             limits,
             isolation,
@@ -76,6 +79,7 @@ impl Engines {
     }
 
     /// Who compiles in a process of its own; `None`: this process does it.
+    #[cfg(feature = "compile")]
     pub(super) fn compiler(&self) -> Option<&ChildCompiler> {
         self.compiler.as_ref()
     }
