@@ -89,6 +89,9 @@ impl Component {
             let pinned = pinned.to_owned();
             return Err(ComponentError::Digest { path, found: digest, pinned });
         }
+        if let Some(loaded) = engines.loaded(&path, &digest) {
+            return Ok(Self(loaded));
+        }
         let (wasm, wasm_digest) = match encode::component_of(&path, &bytes)? {
             Some(made) => {
                 let digest = hex(&Sha256::digest(&made));
@@ -103,7 +106,7 @@ impl Component {
             ComponentError::Interface { path: path.clone(), source: source.into() }
         })?;
         let ops = describe::describe(&path, &plain, engines.limits())?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             path,
             digest,
             size,
@@ -115,7 +118,9 @@ impl Component {
             engines: Arc::clone(engines),
             plain,
             metered: OnceLock::new(),
-        })))
+        });
+        engines.note(&inner);
+        Ok(Self(inner))
     }
 
     /// Compiles the file at `path` into the code cache, with and without fuel; gives the files there.

@@ -1,5 +1,6 @@
 //! The host: engines, limits, compiled code, workers. Cheap to clone; any number of runs at once.
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ struct Inner {
 
 /// How a host is set up. Everything has a default.
 #[derive(Debug, Clone, Default)]
+#[must_use = "a builder does nothing before `build`"]
 pub struct HostBuilder {
     limits: StepLimits,
     policy: OperatorPolicy,
@@ -58,6 +60,16 @@ pub enum HostError {
     /// A worker thread cannot be started.
     #[error("a worker thread cannot be started")]
     Thread(#[source] std::io::Error),
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("workers", &self.0.workers)
+            .field("memory", &self.0.memory)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HostBuilder {
@@ -169,7 +181,8 @@ impl Host {
     }
 
     /// Loads a component: checks, compiles and links it, and reads the definitions of its ops.
-    /// This blocks while it compiles, seconds for a large component that is not in the cache.
+    /// This blocks while it compiles, seconds for a large component that is not in the cache. As long as somebody holds
+    /// the component, the same file is not loaded again: a program that starts many runs should hold it.
     ///
     /// # Errors
     /// The file is not a component of ops that this host can run.

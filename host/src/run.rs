@@ -15,6 +15,7 @@ mod reuse;
 mod spec;
 mod tally;
 
+use std::fmt;
 use std::sync::Arc;
 
 use dynhost_graph::event::{Failure, Lineage, ManifestRecord, Recorded, RunStatus};
@@ -57,6 +58,17 @@ pub struct RunOptions {
     pub cache: Option<Arc<dyn Cache>>,
 }
 
+impl fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOptions")
+            .field("id", &self.id)
+            .field("max_concurrency", &self.max_concurrency)
+            .field("fail_fast", &self.fail_fast)
+            .field("cache", &self.cache.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
@@ -77,6 +89,7 @@ pub fn new_run_id() -> String {
 
 /// A run that is under way. Dropping it cancels the run (`semantics.md` rule 18).
 #[derive(Debug)]
+#[must_use = "dropping a run cancels it"]
 pub struct Run {
     id: String,
     driver: JoinHandle<Result<RunResult, RunError>>,

@@ -1,5 +1,6 @@
 //! What dynhost promises, tried from outside: through the library with real components, and through the binary.
 
+mod api;
 mod cancel;
 mod code_cache;
 mod command;

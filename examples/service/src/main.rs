@@ -40,7 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(tenants: Arc<Tenants>, address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(address).await?;
-    tenants.resume_runs();
+    // Before anybody can ask for them.
+    let resuming = Arc::clone(&tenants);
+    tokio::task::spawn_blocking(move || resuming.resume_runs()).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let stopping = Arc::clone(&tenants);
     let stopped = async move {

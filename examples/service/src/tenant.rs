@@ -13,7 +13,7 @@ use dynhost::graph::operator::OperatorPolicy;
 use dynhost::graph::params::{Given, GivenParams};
 use dynhost::store::history::{RunFilter, RunState};
 use dynhost::store::sqlite::SqliteStore;
-use dynhost::{ChildCompiler, Host, PreparedJob, RunOptions, new_run_id, read_manifest};
+use dynhost::{ChildCompiler, Component, Host, PreparedJob, RunOptions, new_run_id, read_manifest};
 use serde_json::Value as Json;
 
 use crate::COMPILE;
@@ -32,6 +32,8 @@ pub(crate) struct Tenant {
     /// The host that all share, under this tenant's policy.
     host: Host,
     store: SqliteStore,
+    /// What runs were started from, by file: held, so that it is loaded once.
+    components: Mutex<HashMap<PathBuf, Component>>,
     /// `None`: the service is stopping.
     live: Mutex<Option<HashMap<String, Arc<Live>>>>,
 }
@@ -52,7 +54,8 @@ impl Tenants {
             let store = SqliteStore::open(&folder.join("state"))?;
             let name = name.to_string_lossy().into_owned();
             let (host, live) = (host.with_policy(policy), Mutex::new(Some(HashMap::new())));
-            tenants.insert(name, Arc::new(Tenant { folder, host, store, live }));
+            let components = Mutex::default();
+            tenants.insert(name, Arc::new(Tenant { folder, host, store, components, live }));
         }
         if tenants.is_empty() {
             let data = data.display();
@@ -68,15 +71,12 @@ impl Tenants {
         self.0.get(name).ok_or_else(|| Refusal::Missing(format!("tenant `{name}`")))
     }
 
-    /// Goes on with the runs that the last process left, in the background.
+    /// Goes on with the runs that the last process left.
     pub(crate) fn resume_runs(&self) {
         for (name, tenant) in &self.0 {
-            let (name, tenant) = (name.clone(), Arc::clone(tenant));
-            tokio::task::spawn_blocking(move || {
-                if let Err(error) = tenant.resume_runs() {
-                    eprintln!("the runs of {name} cannot be resumed: {error}");
-                }
-            });
+            if let Err(error) = tenant.resume_runs() {
+                eprintln!("the runs of {name} cannot be resumed: {error}");
+            }
         }
     }
 
@@ -168,7 +168,13 @@ impl Tenant {
     }
 
     fn prepare(&self, file: &Path, params: &GivenParams) -> Result<PreparedJob, Refusal> {
-        Ok(self.host.prepare_in(&self.folder, &self.manifest(file)?, params)?)
+        let prepared = self.host.prepare_in(&self.folder, &self.manifest(file)?, params)?;
+        let mut held = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        for component in prepared.components() {
+            held.insert(component.path().to_path_buf(), component.clone());
+        }
+        drop(held);
+        Ok(prepared)
     }
 
     /// Starts a run of a job; gives its id. Blocks while the components are loaded.

@@ -1,11 +1,13 @@
 //! The engines of a host: one for compiled code that counts fuel, one for code that does not.
 
-use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use super::Inner;
 #[cfg(feature = "compile")]
 use super::compile::ChildCompiler;
 use crate::code_cache::CodeCache;
@@ -23,6 +25,9 @@ pub(crate) struct Engines {
     /// Bounds on a component that describes its ops.
     limits: StepLimits,
     isolation: Isolation,
+    /// Components that somebody holds, by path and digest: each that is loaded once more would keep memory and a file of
+    /// its own as long as the pool has a slot with its image.
+    loaded: Mutex<HashMap<(PathBuf, String), Weak<Inner>>>,
 }
 
 /// An engine with all that its guests can import.
@@ -50,9 +55,24 @@ impl Engines {
             compiler,
             limits,
             isolation,
+            loaded: Mutex::default(),
         };
         engines.ready(EngineSettings { fuel: false })?;
         Ok(engines)
+    }
+
+    /// The component of this file with this digest, where somebody holds it.
+    pub(super) fn loaded(&self, path: &Path, digest: &str) -> Option<Arc<Inner>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.get(&(path.to_path_buf(), digest.to_owned()))?.upgrade()
+    }
+
+    /// Notes a component that has been loaded.
+    pub(super) fn note(&self, component: &Arc<Inner>) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|_, component| component.strong_count() > 0);
+        let name = (component.path.clone(), component.digest.clone());
+        loaded.insert(name, Arc::downgrade(component));
     }
 
     fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
