@@ -36,7 +36,6 @@ struct Inner {
 
 /// How a host is set up. Everything has a default.
 #[derive(Debug, Clone, Default)]
-#[must_use = "a builder does nothing before `build`"]
 pub struct HostBuilder {
     limits: StepLimits,
     policy: OperatorPolicy,

@@ -89,7 +89,6 @@ pub fn new_run_id() -> String {
 
 /// A run that is under way. Dropping it cancels the run (`semantics.md` rule 18).
 #[derive(Debug)]
-#[must_use = "dropping a run cancels it"]
 pub struct Run {
     id: String,
     driver: JoinHandle<Result<RunResult, RunError>>,

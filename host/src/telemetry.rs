@@ -33,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub struct Telemetry(Arc<Inner>);
 
 struct Inner {
-    traces: SdkTracerProvider,
+    spans: SdkTracerProvider,
     metrics: SdkMeterProvider,
     tracer: SdkTracer,
     meter: Meter,
@@ -83,7 +83,9 @@ impl Telemetry {
         }
         let (spans, metrics) =
             (SpanExporter::builder().with_http(), MetricExporter::builder().with_http());
-        Self::new(spans.build().map_err(settings)?, metrics.build().map_err(settings)?).map(Some)
+        let (spans, metrics) =
+            (spans.build().map_err(settings)?, metrics.build().map_err(settings)?);
+        Ok(Some(Self::new(spans, metrics)))
     }
 
     /// To a collector such as `http://localhost:4318`.
@@ -95,16 +97,16 @@ impl Telemetry {
         let at = |what: &str| format!("{}/v1/{what}", endpoint.trim_end_matches('/'));
         let spans = SpanExporter::builder().with_http().with_endpoint(at("traces"));
         let metrics = MetricExporter::builder().with_http().with_endpoint(at("metrics"));
-        Self::new(spans.build().map_err(settings)?, metrics.build().map_err(settings)?)
+        Ok(Self::new(spans.build().map_err(settings)?, metrics.build().map_err(settings)?))
     }
 
-    fn new(spans: SpanExporter, metrics: MetricExporter) -> Result<Self, TelemetryError> {
+    fn new(spans: SpanExporter, metrics: MetricExporter) -> Self {
         let mut resource = Resource::builder();
         if env::var_os("OTEL_SERVICE_NAME").is_none() {
             resource = resource.with_service_name("dynhost");
         }
         let resource = resource.build();
-        let traces = SdkTracerProvider::builder()
+        let spans = SdkTracerProvider::builder()
             .with_batch_exporter(spans)
             .with_resource(resource.clone())
             .build();
@@ -112,7 +114,7 @@ impl Telemetry {
             .with_periodic_exporter(metrics)
             .with_resource(resource)
             .build();
-        let (tracer, meter) = (traces.tracer("dynhost"), metrics.meter("dynhost"));
+        let (tracer, meter) = (spans.tracer("dynhost"), metrics.meter("dynhost"));
         let steps = meter.u64_counter("dynhost.steps").with_description("Steps, by how they ended");
         let durations = meter.f64_histogram("dynhost.attempt.duration").with_unit("s");
         let durations = durations.with_description("How long attempts at steps took");
@@ -120,7 +122,7 @@ impl Telemetry {
         let bounds = (-5..=2).flat_map(|n| [1.0, 3.0].map(|m| m * 10_f64.powi(n))).collect();
         let durations = durations.with_boundaries(bounds).build();
         let steps = steps.build();
-        Ok(Self(Arc::new(Inner { traces, metrics, tracer, meter, steps, durations })))
+        Self(Arc::new(Inner { spans, metrics, tracer, meter, steps, durations }))
     }
 
     /// Shows how much is going on in an executor.
@@ -157,13 +159,13 @@ impl fmt::Debug for Telemetry {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let (traces, metrics) = (self.traces.clone(), self.metrics.clone());
+        let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
         let (sender, done) = mpsc::channel();
         // On a thread of its own, since a collector that does not answer keeps it for long.
         let sending =
             thread::Builder::new().name("dynhost-telemetry".to_owned()).spawn(move || {
                 // What cannot be sent is lost, and nobody is left to tell.
-                let _ = traces.shutdown_with_timeout(LAST_WORDS);
+                let _ = spans.shutdown_with_timeout(LAST_WORDS);
                 let _ = metrics.shutdown_with_timeout(LAST_WORDS);
                 let _ = sender.send(());
             });

@@ -128,7 +128,7 @@ impl Tenant {
     pub(crate) fn put_job(&self, name: &str, bytes: &[u8]) -> Result<(), Refusal> {
         let file = self.file(name, "toml")?;
         self.put(&file, bytes, |partial| {
-            let manifest = self.manifest(partial)?;
+            let manifest = manifest(partial)?;
             Ok(self.host.check(&manifest, &GivenParams::new()).map(drop)?)
         })
     }
@@ -151,24 +151,8 @@ impl Tenant {
         put
     }
 
-    /// Reads a manifest whose components are files of the tenant.
-    fn manifest(&self, file: &Path) -> Result<Manifest, Refusal> {
-        let manifest = read_manifest(file)?;
-        for component in &manifest.components {
-            let path = Path::new(&component.path.value);
-            let mut parts = path.components();
-            if !matches!((parts.next(), parts.next()), (Some(PathPart::Normal(_)), None)) {
-                let path = path.display();
-                return Err(Refusal::Wrong(format!(
-                    "component `{path}` is to be named `NAME.wasm`"
-                )));
-            }
-        }
-        Ok(manifest)
-    }
-
     fn prepare(&self, file: &Path, params: &GivenParams) -> Result<PreparedJob, Refusal> {
-        let prepared = self.host.prepare_in(&self.folder, &self.manifest(file)?, params)?;
+        let prepared = self.host.prepare_in(&self.folder, &manifest(file)?, params)?;
         let mut held = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         for component in prepared.components() {
             held.insert(component.path().to_path_buf(), component.clone());
@@ -255,4 +239,18 @@ impl Tenant {
         live.insert(id.to_owned(), Live::follow(self, run, events, lock));
         Ok(())
     }
+}
+
+/// Reads a manifest whose components are files of the tenant.
+fn manifest(file: &Path) -> Result<Manifest, Refusal> {
+    let manifest = read_manifest(file)?;
+    for component in &manifest.components {
+        let path = Path::new(&component.path.value);
+        let mut parts = path.components();
+        if !matches!((parts.next(), parts.next()), (Some(PathPart::Normal(_)), None)) {
+            let path = path.display();
+            return Err(Refusal::Wrong(format!("component `{path}` is to be named `NAME.wasm`")));
+        }
+    }
+    Ok(manifest)
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -275,13 +275,12 @@ async fn a_tenant_gets_what_its_policy_allows_and_nothing_of_the_others() {
     let data = data();
     let service = Service::start(data.path());
     upload(&service, "ann").await;
-    let refused = async |method: reqwest::Method, path: &str, body: &str| {
+    let refused = async |method: Method, path: &str, body: &str| {
         let request = service.client.request(method, service.at(path)).body(body.to_owned());
         let answer = request.header("content-type", "application/json").send().await;
         let answer = answer.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("a body"))
     };
-    use reqwest::Method;
     let greedy = "job.name = \"j\"\ncomponents.b = \"basics.wasm\"\n\
                   nodes.n = { op = \"b/sleepless\", inputs.iterations.value = 1, limits.memory = \"1GiB\" }";
     let (status, words) = refused(Method::PUT, "ann/jobs/j", greedy).await;

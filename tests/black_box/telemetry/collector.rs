@@ -77,7 +77,7 @@ fn serve(connection: TcpStream, got: &Mutex<Got>) {
             }
             let line = line.trim().to_ascii_lowercase();
             if let Some(rest) = line.strip_prefix("post ") {
-                path = rest.split(' ').next().unwrap_or_default().to_owned();
+                rest.split(' ').next().unwrap_or_default().clone_into(&mut path);
             } else if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().expect("a number");
             } else if line.is_empty() {
@@ -89,7 +89,7 @@ fn serve(connection: TcpStream, got: &Mutex<Got>) {
         let mut got = got.lock().expect("no panic");
         match path.as_str() {
             "/v1/traces" => {
-                got.traces.push(Message::decode(&*body).expect("the protobuf of traces"))
+                got.traces.push(Message::decode(&*body).expect("the protobuf of traces"));
             }
             "/v1/metrics" => {
                 got.metrics.push(Message::decode(&*body).expect("the protobuf of metrics"));
