@@ -1,20 +1,24 @@
 //! Compiled code on disk, between processes.
 //!
 //! Loading compiled code is as trusting as running it, so only files that this host wrote are
-//! ever loaded: the folder and each file must belong to the user and be closed to writers other than
-//! the user. A file is named by the digest of the component and by everything of the engine that the
-//! code depends on, and ends with a checksum, because wasmtime does not notice a damaged instruction.
-//! The cache only ever saves time: whatever goes wrong, the component is compiled.
+//! ever loaded: the folder and each file must belong to the user, or to root, and be closed to other
+//! writers. A file is named by the digest of the component, whether it counts fuel, and the version that wrote it;
+//! wasmtime refuses code of another engine or processor. It ends with a checksum, because wasmtime does not notice a damaged
+//! instruction. The cache only ever saves time where the host can compile: whatever goes wrong, the component is compiled.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
+#[cfg(feature = "compile")]
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+#[cfg(feature = "compile")]
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::engine::EngineSettings;
 
 /// Bytes of the SHA-256 at the end of a file.
 const CHECKSUM: usize = 32;
@@ -33,16 +37,20 @@ impl CodeCache {
         (metadata.is_dir() && is_private(&metadata)).then(|| Self { folder: folder.to_path_buf() })
     }
 
-    fn file(&self, engine: &Engine, digest: &str) -> PathBuf {
-        let mut hash = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hash);
-        env!("CARGO_PKG_VERSION").hash(&mut hash);
-        self.folder.join(format!("{digest}-{:016x}.cwasm", hash.finish()))
+    /// Where the code of the component with this digest is, or would be.
+    pub(crate) fn file(&self, settings: EngineSettings, digest: &str) -> PathBuf {
+        let counts = if settings.fuel { "-fuel" } else { "" };
+        let (version, machine) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+        self.folder.join(format!("{digest}{counts}-{version}-{machine}.cwasm"))
     }
 
     /// The compiled code of the component with this digest, if it is here.
-    pub(crate) fn read(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let file = self.file(engine, digest);
+    pub(crate) fn read(
+        &self,
+        (engine, settings): (&Engine, EngineSettings),
+        digest: &str,
+    ) -> Option<Component> {
+        let file = self.file(settings, digest);
         let metadata = fs::symlink_metadata(&file).ok()?;
         if !metadata.is_file() || !is_private(&metadata) {
             return None;
@@ -63,10 +71,11 @@ impl CodeCache {
     }
 
     /// Keeps compiled code for later. A reader never sees a part of it.
-    pub(crate) fn write(&self, engine: &Engine, digest: &str, code: &Component) {
+    #[cfg(feature = "compile")]
+    pub(crate) fn write(&self, settings: EngineSettings, digest: &str, code: &Component) {
         let Ok(bytes) = code.serialize() else { return };
         let checksum = Sha256::digest(&bytes);
-        let file = self.file(engine, digest);
+        let file = self.file(settings, digest);
         let partial = file.with_extension(format!("{}.partial", std::process::id()));
         let written = fs::OpenOptions::new()
             .write(true)
@@ -83,5 +92,6 @@ impl CodeCache {
 }
 
 fn is_private(metadata: &fs::Metadata) -> bool {
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
+    let trusted = [rustix::process::geteuid().as_raw(), 0];
+    trusted.contains(&metadata.uid()) && metadata.mode() & 0o022 == 0
 }

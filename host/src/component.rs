@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of jobs.
 
+#[cfg(feature = "compile")]
 mod compile;
 mod describe;
 mod encode;
@@ -18,14 +19,15 @@ use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::job::Node;
 use dynhost_graph::plan::ComponentInfo;
 use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 
 use crate::capability::{self, Capabilities, Granted};
-use crate::code_cache::CodeCache;
 use crate::engine::EngineSettings;
 use crate::instance::{Linked, NativeCode};
 use crate::wit::OP;
 
+#[cfg(feature = "compile")]
 pub use compile::{ChildCompiler, compile_in_child};
 pub use encode::{OP_WIT, Preview1, Recipe, World, componentize};
 pub(crate) use engines::{EngineOptions, Engines};
@@ -120,6 +122,9 @@ impl Component {
             let pinned = pinned.to_owned();
             return Err(ComponentError::Digest { path, found: digest, pinned });
         }
+        if let Some(loaded) = engines.loaded(&path, &digest) {
+            return Ok(Self(loaded));
+        }
         let (wasm, wasm_digest) = match encode::component_of(&path, &bytes)? {
             Some(made) => {
                 let digest = hex(&Sha256::digest(&made));
@@ -148,7 +153,35 @@ impl Component {
         let plain = loaded.first_link()?;
         loaded.ops = describe::describe(&loaded.path, &plain, engines.limits())?;
         let linked = [OnceLock::from(plain), OnceLock::new()];
-        Ok(Self::of(Arc::new(loaded), Vec::new(), linked))
+        let component = Self::of(Arc::new(loaded), Vec::new(), linked);
+        engines.note(&component.0);
+        Ok(component)
+    }
+
+    /// Compiles the file at `path` into the code cache, with and without fuel; gives the files there.
+    #[cfg(feature = "compile")]
+    pub(crate) fn precompile(
+        engines: &Arc<Engines>,
+        path: &Path,
+    ) -> Result<Vec<PathBuf>, ComponentError> {
+        let component = Self::load(engines, path, None)?;
+        let not_kept = || ComponentError::NotKept { path: path.to_path_buf() };
+        let Code::Wasm(wasm) = &component.0.loaded.code else { return Err(not_kept()) };
+        let cache = engines.cache().ok_or_else(not_kept)?;
+        let mut files = Vec::new();
+        for settings in [EngineSettings { fuel: false }, EngineSettings { fuel: true }] {
+            wasm.compiled(settings, path)?;
+            let engine = engines.engine(settings).map_err(|source| ComponentError::Compile {
+                path: path.to_path_buf(),
+                source: source.into(),
+            })?;
+            // Writing is silent, and only what can be read again helps another process.
+            if cache.read((engine, settings), &wasm.digest).is_none() {
+                return Err(not_kept());
+            }
+            files.push(cache.file(settings, &wasm.digest));
+        }
+        Ok(files)
     }
 
     /// The file it was loaded from.
@@ -370,19 +403,44 @@ fn compile(
         source: source.into(),
     };
     let engine = engines.engine(settings).map_err(failed)?;
-    let cache: Option<&CodeCache> = engines.cache();
-    if let Some(code) = cache.and_then(|cache| cache.read(engine, digest)) {
+    let kept = engines.cache().and_then(|cache| cache.read((engine, settings), digest));
+    if let Some(code) = kept {
         return Ok(code);
     }
+    compile_anew(engines, (engine, settings), digest, wasm, path)
+}
+
+#[cfg(feature = "compile")]
+fn compile_anew(
+    engines: &Engines,
+    (engine, settings): (&Engine, EngineSettings),
+    digest: &str,
+    wasm: &[u8],
+    path: &Path,
+) -> Result<wasmtime::component::Component, ComponentError> {
     let code = match engines.compiler() {
         Some(compiler) => compiler.compile((engine, settings), wasm).map_err(wasmtime::Error::msg),
         None => wasmtime::component::Component::from_binary(engine, wasm),
     };
-    let code = code.map_err(failed)?;
-    if let Some(cache) = cache {
-        cache.write(engine, digest, &code);
+    let code = code.map_err(|source| ComponentError::Compile {
+        path: path.to_path_buf(),
+        source: source.into(),
+    })?;
+    if let Some(cache) = engines.cache() {
+        cache.write(settings, digest, &code);
     }
     Ok(code)
+}
+
+#[cfg(not(feature = "compile"))]
+fn compile_anew(
+    _: &Engines,
+    (_, settings): (&Engine, EngineSettings),
+    _: &str,
+    _: &[u8],
+    path: &Path,
+) -> Result<wasmtime::component::Component, ComponentError> {
+    Err(ComponentError::NotCompiled { path: path.to_path_buf(), fuel: settings.fuel })
 }
 
 /// Checks that a component exports the op interface and imports only what there is; gives

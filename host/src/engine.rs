@@ -59,6 +59,7 @@ pub fn engine_config() -> Config {
 }
 
 /// The configuration of an engine that compiles for those of [`config`] and runs nothing.
+#[cfg(feature = "compile")]
 pub(crate) fn compiling(settings: EngineSettings) -> Config {
     let mut config = config(settings, Isolation::Kept, INSTANCES);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
@@ -76,11 +77,13 @@ pub(crate) fn config(settings: EngineSettings, isolation: Isolation, instances: 
         // Component-model async is not offered, and its bookkeeping doubles the price of a clone.
         .concurrency_support(false)
         // Results must not depend on the machine (op-interface, principle 1).
-        .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .memory_init_cow(true)
         .wasm_memory64(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(isolation, instances)));
+    // So is this; code that was compiled elsewhere has it.
+    #[cfg(feature = "compile")]
+    config.cranelift_nan_canonicalization(true);
     config
 }
 

@@ -12,8 +12,9 @@ use dynhost_graph::scheduler::{Credit, StepId};
 use tokio::sync::Notify;
 
 use crate::component::Component;
-pub use crate::instance::{Asked, Attempt, Outcome, ReportKind, Settings};
+pub use crate::instance::{Asked, Attempt, Outcome, ReportKind, Settings, Used};
 pub use crate::secret::Secrets;
+use crate::trace::Span;
 
 /// How the steps of a node are run.
 #[derive(Debug, Clone)]
@@ -104,6 +105,8 @@ pub trait Session: Send {
 pub struct Inbox {
     reports: Mutex<Waiting>,
     ready: Notify,
+    /// The span of the run.
+    span: Span,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +123,16 @@ impl Inbox {
     /// How long a report may wait for others while every worker has something to do: in a millisecond they do no more short
     /// steps than they were handed ahead of time.
     const PATIENCE: Duration = Duration::from_millis(1);
+
+    /// The inbox of a run with this span.
+    pub(crate) fn new(span: Span) -> Self {
+        Self { span, ..Self::default() }
+    }
+
+    /// The span of the run.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
 
     /// Adds reports; `now` is about the present time. They are seen at the latest when the next
     /// one is added after a short time, or when [`Inbox::flush`] is called.

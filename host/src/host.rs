@@ -1,6 +1,7 @@
 //! The host: engines, limits, compiled code, workers. Cheap to clone; any number of runs at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +13,17 @@ use dynhost_graph::manifest::{ManifestError, Problem};
 use dynhost_graph::operator::OperatorPolicy;
 
 use crate::capability::{Capabilities, Capability};
-use crate::component::{ChildCompiler, Component, ComponentError, EngineOptions, Engines};
+#[cfg(feature = "compile")]
+use crate::component::ChildCompiler;
+use crate::component::{Component, ComponentError, EngineOptions, Engines};
 use crate::engine::{self, FEWER, INSTANCES, Isolation};
 use crate::executor::Executor;
 use crate::executor::local::LocalExecutor;
 use crate::instance::StepLimits;
 use crate::machine;
 use crate::native::NativeOps;
+#[cfg(feature = "otel")]
+use crate::telemetry::Telemetry;
 
 /// Runs components of ops. A clone is the same host.
 #[derive(Clone)]
@@ -33,12 +38,8 @@ struct Inner {
     policy: OperatorPolicy,
     memory: u64,
     workers: u32,
-}
-
-impl std::fmt::Debug for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("workers", &self.0.workers).finish_non_exhaustive()
-    }
+    #[cfg(feature = "otel")]
+    telemetry: Option<Telemetry>,
 }
 
 /// How a host is set up. Everything has a default.
@@ -49,10 +50,13 @@ pub struct HostBuilder {
     memory: Option<u64>,
     workers: Option<NonZeroU32>,
     code_cache: Option<PathBuf>,
+    #[cfg(feature = "compile")]
     compiler: Option<ChildCompiler>,
     isolation: Isolation,
     capabilities: Capabilities,
     natives: Vec<NativeOps>,
+    #[cfg(feature = "otel")]
+    telemetry: Option<Telemetry>,
 }
 
 /// Why a host cannot be set up.
@@ -101,6 +105,16 @@ fn allowed_in_words(allowed: Option<u64>) -> String {
     }
 }
 
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("workers", &self.0.workers)
+            .field("memory", &self.0.memory)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}
+
 impl HostBuilder {
     /// Bounds on an attempt at a step where its node says nothing else.
     #[must_use]
@@ -132,7 +146,8 @@ impl HostBuilder {
     }
 
     /// Keeps compiled code in this folder, which is made private to the user. By default nothing
-    /// is kept.
+    /// is kept. Without the feature `compile` this is where all compiled code comes from: `Host::precompile` of
+    /// a host that has the feature, or the command `dynhost precompile`, puts it there.
     #[must_use]
     pub fn code_cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.code_cache = Some(folder.into());
@@ -141,6 +156,7 @@ impl HostBuilder {
 
     /// Compiles components in a process of its own, bounded in time and memory; by default this process does it, and
     /// neither is bounded.
+    #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: ChildCompiler) -> Self {
         self.compiler = Some(compiler);
@@ -160,6 +176,14 @@ impl HostBuilder {
     #[must_use]
     pub fn native(mut self, ops: NativeOps) -> Self {
         self.natives.push(ops);
+        self
+    }
+
+    /// Sends traces and metrics of all runs to a collector.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
         self
     }
 
@@ -185,6 +209,7 @@ impl HostBuilder {
         let natives = natives.collect::<Result<_, ComponentError>>()?;
         let engines = EngineOptions {
             code_cache: self.code_cache,
+            #[cfg(feature = "compile")]
             compiler: self.compiler,
             limits: limits.clone(),
             isolation: self.isolation,
@@ -199,6 +224,10 @@ impl HostBuilder {
         let memory = memory.min(self.policy.memory_total.unwrap_or(u64::MAX));
         let executor =
             LocalExecutor::start(workers, instances, memory).map_err(HostError::Thread)?;
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.observe(executor.load());
+        }
         Ok(Host(Arc::new(Inner {
             engines: Arc::new(engines),
             executor: Arc::new(executor),
@@ -207,6 +236,8 @@ impl HostBuilder {
             policy: self.policy,
             memory,
             workers,
+            #[cfg(feature = "otel")]
+            telemetry: self.telemetry,
         })))
     }
 }
@@ -238,7 +269,8 @@ impl Host {
     }
 
     /// Loads a component: checks, compiles and links it, and reads the definitions of its ops.
-    /// This blocks while it compiles, seconds for a large component that is not in the cache.
+    /// This blocks while it compiles, seconds for a large component that is not in the cache. As long as somebody holds
+    /// the component, the same file is not loaded again: a program that starts many runs should hold it.
     ///
     /// # Errors
     /// The file is not a component of ops that this host can run.
@@ -278,6 +310,17 @@ impl Host {
         ))
     }
 
+    /// Compiles a component into the host's code cache, for a host that is built without the feature `compile` and has
+    /// the same folder as its code cache: with and without the counting of fuel. Gives the files. They fit the same
+    /// version of this crate on a processor that has all that this one has.
+    ///
+    /// # Errors
+    /// As [`Host::load`], and when the host has no code cache, or it cannot be written to.
+    #[cfg(feature = "compile")]
+    pub fn precompile(&self, path: &Path) -> Result<Vec<PathBuf>, ComponentError> {
+        Component::precompile(&self.0.engines, path)
+    }
+
     /// The native ops of this name.
     pub(crate) fn native(&self, name: &str, path: &Path) -> Result<Component, ComponentError> {
         self.0.natives.get(name).cloned().ok_or_else(|| ComponentError::NoNative {
@@ -308,6 +351,25 @@ impl Host {
         &self.0.policy
     }
 
+    /// The same host under another policy: for one of several tenants. Engines, workers and memory are shared. Limits that
+    /// the host's own policy lowers stay as low; in place of everything else in it comes what this one says. Its
+    /// `memory_total` bounds what a single job may need, since the memory itself is shared.
+    #[must_use]
+    pub fn with_policy(&self, policy: OperatorPolicy) -> Self {
+        let inner = &self.0;
+        Self(Arc::new(Inner {
+            engines: Arc::clone(&inner.engines),
+            executor: Arc::clone(&inner.executor),
+            natives: inner.natives.clone(),
+            limits: inner.limits.clone().within(&policy),
+            memory: inner.memory.min(policy.memory_total.unwrap_or(u64::MAX)),
+            policy,
+            workers: inner.workers,
+            #[cfg(feature = "otel")]
+            telemetry: inner.telemetry.clone(),
+        }))
+    }
+
     /// Bytes of memory for all guests at once.
     #[must_use]
     pub fn memory(&self) -> u64 {
@@ -316,6 +378,11 @@ impl Host {
 
     pub(crate) fn capabilities(&self) -> &Capabilities {
         self.0.engines.capabilities()
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn telemetry(&self) -> Option<&Telemetry> {
+        self.0.telemetry.as_ref()
     }
 
     pub(crate) fn limits(&self) -> &StepLimits {

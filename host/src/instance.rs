@@ -40,7 +40,7 @@ use limits::Meter;
 pub use limits::StepLimits;
 pub use native::Refused;
 pub(crate) use native::{NativeCode, Ports, Stage, panicked};
-pub use report::{Outcome, ReportKind};
+pub use report::{Outcome, ReportKind, Used};
 pub(crate) use wasi::Tls;
 use wasi::Wasi;
 use words::Words;
@@ -242,21 +242,32 @@ impl Drop for State {
 
 /// Runs one attempt to its end. Interrupting it is dropping this future; wasmtime yields to
 /// its caller at every tick of the epoch.
-pub(crate) async fn run(code: &Linked, attempt: &Arc<Attempt>, port: Box<dyn Port>) -> Outcome {
+pub(crate) async fn run(
+    code: &Linked,
+    attempt: &Arc<Attempt>,
+    port: Box<dyn Port>,
+) -> (Outcome, Used) {
     let mut store = match new_store(code, attempt, port) {
         Ok(store) => store,
-        Err(message) => return Outcome::Failed(Failure::Host { message }),
+        Err(message) => return (Outcome::Failed(Failure::Host { message }), Used::default()),
     };
     let called = call(code, attempt, &mut store).await;
+    let fuel = attempt.limits().fuel;
+    let fuel = fuel.and_then(|all| Some(all.saturating_sub(store.get_fuel().ok()?)));
     let mut state = store.into_data();
     state.pass_on();
+    let memory = Some(state.meter.memory());
     let failure = match called {
-        Ok(Ok(outputs)) => return finish(state, outputs),
+        Ok(Ok(outputs)) => {
+            let (outcome, output) = finish(state, outputs);
+            return (outcome, Used { memory, fuel, output });
+        }
         Ok(Err(failure)) => reported(failure),
         Err(error) => trapped(&error, &state, attempt.limits()),
     };
     // What broke the contract first is the reason for what came after.
-    Outcome::Failed(state.gate.take_fault().unwrap_or(failure))
+    let used = Used { memory, fuel, output: state.gate.taken() };
+    (Outcome::Failed(state.gate.take_fault().unwrap_or(failure)), used)
 }
 
 /// A store whose bounds are set before the first instruction of a guest, which may stand in a
@@ -324,8 +335,9 @@ async fn call(
     Ok(result)
 }
 
-/// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones.
-fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
+/// Takes the outputs that a guest returned; dynamic ones are passed on like emitted ones. Gives the bytes of all outputs
+/// as well.
+fn finish(mut state: State, returned: Vec<OutputOut>) -> (Outcome, u64) {
     let settings = &state.attempt.settings;
     let op = &settings.op;
     for output in returned {
@@ -344,9 +356,10 @@ fn finish(mut state: State, returned: Vec<OutputOut>) -> Outcome {
             }
         }
     }
+    let taken = state.gate.taken();
     match state.gate.finish(op) {
-        Ok(outputs) => Outcome::Succeeded(outputs),
-        Err(failure) => Outcome::Failed(failure),
+        Ok(outputs) => (Outcome::Succeeded(outputs), taken),
+        Err(failure) => (Outcome::Failed(failure), taken),
     }
 }
 

@@ -57,7 +57,10 @@ mod prepare;
 mod run;
 mod secret;
 pub mod store;
+#[cfg(feature = "otel")]
+mod telemetry;
 pub mod testing;
+mod trace;
 mod wit;
 
 pub use dynhost_graph as graph;
@@ -67,7 +70,9 @@ pub use wasmtime;
 pub use admission::Admission;
 pub use build::JobBuilder;
 pub use capability::Capability;
-pub use component::{ChildCompiler, Component, ComponentError, compile_in_child};
+#[cfg(feature = "compile")]
+pub use component::{ChildCompiler, compile_in_child};
+pub use component::{Component, ComponentError};
 pub use dynhost_graph::params::{Given, GivenParams};
 pub use engine::engine_config;
 pub use host::{Host, HostBuilder, HostError};
@@ -77,4 +82,6 @@ pub use run::{
     CHEAP, Canceller, Change, Events, MAX_CONCURRENCY, Run, RunError, RunOptions, RunResult,
     StepCounts, StepFailure, new_run_id,
 };
+#[cfg(feature = "otel")]
+pub use telemetry::{Telemetry, TelemetryError};
 pub use wit::SchemaError;

@@ -24,6 +24,7 @@ pub(crate) fn address_space() -> Option<u64> {
 }
 
 /// Bytes of memory that another process has now; `None`: it has ended, or the system does not say.
+#[cfg(feature = "compile")]
 pub(crate) fn memory_of(process: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
     let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;

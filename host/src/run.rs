@@ -7,6 +7,7 @@
 mod drive;
 mod fingerprint;
 mod journal;
+mod observe;
 mod parent;
 mod playback;
 mod restore;
@@ -14,6 +15,7 @@ mod reuse;
 mod spec;
 mod tally;
 
+use std::fmt;
 use std::sync::Arc;
 
 use dynhost_graph::event::{Failure, Lineage, ManifestRecord, Recorded, RunStatus};
@@ -32,6 +34,8 @@ use crate::store::memory::NoStore;
 use crate::store::{RunStore, StoreError};
 
 pub(crate) use journal::now_us;
+#[cfg(feature = "otel")]
+pub(crate) use observe::EndedAttempt;
 pub use reuse::CHEAP;
 
 /// The greatest number of steps of a run at once: half of the instances that an engine has, the
@@ -52,6 +56,17 @@ pub struct RunOptions {
     pub store: Arc<dyn RunStore>,
     /// Where earlier successes are looked up and new ones kept; by default nowhere.
     pub cache: Option<Arc<dyn Cache>>,
+}
+
+impl fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOptions")
+            .field("id", &self.id)
+            .field("max_concurrency", &self.max_concurrency)
+            .field("fail_fast", &self.fail_fast)
+            .field("cache", &self.cache.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for RunOptions {
@@ -307,6 +322,14 @@ impl Run {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         Canceller(Arc::clone(&self.cancel))
+    }
+
+    /// Leaves the run where it is: its steps are interrupted, and nothing more is recorded, so that [`Host::resume`] can go
+    /// on with it, in this process or another one. For a program that is to end and has no time for its runs.
+    pub async fn leave(mut self) {
+        self.driver.abort();
+        // Whether it was aborted or had just ended, nothing of it is under way any more.
+        let _ = (&mut self.driver).await;
     }
 
     /// Waits for the end of the run.

@@ -3,6 +3,7 @@
 mod error;
 pub mod history;
 pub mod memory;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 use std::ops::ControlFlow;

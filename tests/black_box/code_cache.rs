@@ -5,10 +5,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use dynhost::Host;
+use dynhost::{ComponentError, Host};
 use tempfile::{TempDir, tempdir};
 
+use crate::command::binary;
 use crate::job::component;
 
 /// A cache folder with the code of one component in it.
@@ -176,4 +178,33 @@ fn many_hosts_write_the_same_code() {
         }
     });
     assert!(!cache.is_written_again());
+}
+
+#[test]
+fn precompiled_code_is_all_that_another_host_needs() {
+    let folder = tempdir().expect("a folder");
+    let cache = folder.path().join("code");
+    let mut precompile = Command::new(binary());
+    precompile.arg("precompile").arg(component("pieces")).arg("--into").arg(&cache);
+    let printed = precompile.output().expect("the binary can be started");
+    assert!(printed.status.success(), "{printed:?}");
+    let printed = String::from_utf8(printed.stdout).expect("paths are UTF-8");
+    let mut files: Vec<_> = printed.lines().map(PathBuf::from).collect();
+    assert!(files.len() == 2 && files[1].to_string_lossy().contains("-fuel-"), "{printed}");
+    files.sort();
+    let inodes = || files.iter().map(|file| inode(file)).collect::<Vec<_>>();
+    let before = inodes();
+    let host = Host::builder().code_cache(&cache).build().expect("a host can be built");
+    assert_eq!(host.precompile(&component("pieces")).expect("it is there").len(), 2);
+    assert_eq!(inodes(), before, "nothing was compiled again");
+}
+
+#[test]
+fn what_cannot_be_kept_is_not_precompiled() {
+    let folder = tempdir().expect("a folder");
+    set_mode(folder.path(), 0o777);
+    let host = Host::builder().code_cache(folder.path()).build().expect("a host can be built");
+    let error = host.precompile(&component("pieces")).expect_err("others may write there");
+    assert!(matches!(error, ComponentError::NotKept { .. }), "{error:?}");
+    assert!(error.help().expect("it can be helped").contains("nobody else can write"));
 }

@@ -1,5 +1,6 @@
 //! What dynhost promises, tried from outside: through the library with real components, and through the binary.
 
+mod api;
 mod built;
 mod cancel;
 mod capability;
@@ -26,3 +27,4 @@ mod order;
 mod pool;
 mod pure;
 mod settable;
+mod telemetry;

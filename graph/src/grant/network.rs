@@ -65,6 +65,7 @@ pub enum HttpMethod {
 
 /// Why a text is no host pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HostError {
     /// A URL, or a part of one that is more than the host.
     #[error("it is more than a host")]

@@ -11,8 +11,8 @@ use dynhost::graph::event::Level;
 use serde_json::json;
 
 use crate::command::{
-    build, call, componentize, conform, doctor, explain, graph, inspect, lock, new, rerun, resume,
-    run, runs, validate,
+    build, call, componentize, conform, doctor, explain, graph, inspect, lock, new, precompile,
+    rerun, resume, run, runs, validate,
 };
 
 const EXIT_CODES: &str = "\
@@ -79,6 +79,7 @@ pub(crate) enum Command {
     Build(build::BuildArgs),
     Lock(lock::LockArgs),
     Componentize(componentize::ComponentizeArgs),
+    Precompile(precompile::PrecompileArgs),
     Conform(conform::ConformArgs),
     New(new::NewArgs),
     Doctor(doctor::DoctorArgs),

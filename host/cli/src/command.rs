@@ -16,6 +16,7 @@ mod keep;
 pub(crate) mod lock;
 pub(crate) mod new;
 mod params;
+pub(crate) mod precompile;
 mod quantity;
 pub(crate) mod rerun;
 pub(crate) mod resume;
@@ -27,10 +28,12 @@ pub(crate) mod validate;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "otel")]
+use dynhost::Telemetry;
 use dynhost::component::OP_WIT;
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::operator::OperatorPolicy;
-use dynhost::{ChildCompiler, Host};
+use dynhost::{ChildCompiler, Host, HostBuilder};
 use serde_json::json;
 
 use crate::cli::Command;
@@ -52,6 +55,7 @@ pub(crate) fn execute(command: Command, console: Console) -> Result<u8, Error> {
         Command::Lock(arguments) => lock::execute(&arguments, console),
         Command::Build(arguments) => build::execute(&arguments, console),
         Command::Componentize(arguments) => componentize::execute(&arguments, console),
+        Command::Precompile(arguments) => precompile::execute(&arguments, console),
         Command::Conform(arguments) => conform::execute(&arguments, console),
         Command::New(arguments) => new::execute(&arguments, console),
         Command::Doctor(arguments) => doctor::execute(&arguments, console),
@@ -88,14 +92,25 @@ fn host() -> Result<Host, Error> {
 }
 
 fn host_with(policy: OperatorPolicy) -> Result<Host, Error> {
-    let mut builder = Host::builder().policy(policy);
-    if let Ok(program) = std::env::current_exe() {
-        builder = builder.compiler(ChildCompiler::new(program, &["compile-component"]));
+    let mut builder = builder().policy(policy);
+    #[cfg(feature = "otel")]
+    if let Some(telemetry) = Telemetry::from_env().map_err(|error| Error::telemetry(&error))? {
+        builder = builder.telemetry(telemetry);
     }
     if let Some(folder) = code_cache() {
         builder = builder.code_cache(folder);
     }
     Ok(builder.build()?)
+}
+
+/// Settings for a host that compiles in a process of its own.
+fn builder() -> HostBuilder {
+    match std::env::current_exe() {
+        Ok(program) => {
+            Host::builder().compiler(ChildCompiler::new(program, &["compile-component"]))
+        }
+        Err(_) => Host::builder(),
+    }
 }
 
 fn code_cache() -> Option<PathBuf> {

@@ -94,6 +94,15 @@ impl Error {
         Self::usage(chain(error)).with_help(help)
     }
 
+    /// Why nothing can be sent to a collector.
+    #[cfg(feature = "otel")]
+    pub(crate) fn telemetry(error: &dynhost::TelemetryError) -> Self {
+        Self::usage(chain(error)).with_help(
+            "set `OTEL_EXPORTER_OTLP_ENDPOINT` to a collector at `http://…` and `OTEL_EXPORTER_OTLP_PROTOCOL` to `http/protobuf`; \
+             `OTEL_SDK_DISABLED=true` sends nothing",
+        )
+    }
+
     /// The kind, as it stands in JSON.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

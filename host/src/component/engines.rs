@@ -1,11 +1,14 @@
 //! The engines of a host: one for compiled code that counts fuel, one for code that does not.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use super::Inner;
+#[cfg(feature = "compile")]
 use super::compile::ChildCompiler;
 use crate::capability::Capabilities;
 use crate::code_cache::CodeCache;
@@ -20,6 +23,7 @@ pub(crate) struct Engines {
     /// Held while an engine is made: each reserves terabytes of address space.
     making: Mutex<()>,
     cache: Option<CodeCache>,
+    #[cfg(feature = "compile")]
     compiler: Option<ChildCompiler>,
     /// Bounds on a component that describes its ops.
     limits: StepLimits,
@@ -28,11 +32,15 @@ pub(crate) struct Engines {
     /// How many guests there can be at once in each engine.
     instances: u32,
     tls: Tls,
+    /// Components that somebody holds, by path and digest: each that is loaded once more would keep memory and a file of
+    /// its own as long as the pool has a slot with its image.
+    loaded: Mutex<HashMap<(PathBuf, String), Weak<Inner>>>,
 }
 
 /// What the engines of a host are set up with.
 pub(crate) struct EngineOptions {
     pub(crate) code_cache: Option<PathBuf>,
+    #[cfg(feature = "compile")]
     pub(crate) compiler: Option<ChildCompiler>,
     pub(crate) limits: StepLimits,
     pub(crate) isolation: Isolation,
@@ -55,12 +63,14 @@ impl Engines {
             metered: OnceLock::new(),
             making: Mutex::new(()),
             cache: options.code_cache.as_deref().and_then(CodeCache::open),
+            #[cfg(feature = "compile")]
             compiler: options.compiler,
             limits: options.limits,
             isolation: options.isolation,
             capabilities: options.capabilities,
             instances: INSTANCES,
             tls: Tls::default(),
+            loaded: Mutex::default(),
         };
         let mut reserved = engines.reserve();
         for fewer in FEWER {
@@ -98,6 +108,20 @@ impl Engines {
         Ok(())
     }
 
+    /// The component of this file with this digest, where somebody holds it.
+    pub(super) fn loaded(&self, path: &Path, digest: &str) -> Option<Arc<Inner>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.get(&(path.to_path_buf(), digest.to_owned()))?.upgrade()
+    }
+
+    /// Notes a component that has been loaded.
+    pub(super) fn note(&self, component: &Arc<Inner>) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|_, component| component.strong_count() > 0);
+        let name = (component.loaded.path.clone(), component.loaded.digest.clone());
+        loaded.insert(name, Arc::downgrade(component));
+    }
+
     fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
         let cell = if settings.fuel { &self.metered } else { &self.plain };
         if let Some(ready) = cell.get() {
@@ -122,6 +146,7 @@ impl Engines {
     }
 
     /// Who compiles in a process of its own; `None`: this process does it.
+    #[cfg(feature = "compile")]
     pub(super) fn compiler(&self) -> Option<&ChildCompiler> {
         self.compiler.as_ref()
     }

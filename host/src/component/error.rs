@@ -93,6 +93,20 @@ pub enum ComponentError {
         /// What the compiler said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// This program is built without the feature `compile`, and its code cache does not hold the component.
+    #[error("component `{}` is not compiled{}, and this program cannot compile it", path.display(), if *fuel { " to count fuel" } else { "" })]
+    NotCompiled {
+        /// The file.
+        path: PathBuf,
+        /// Whether it is code that counts fuel which is missing.
+        fuel: bool,
+    },
+    /// It was to be compiled for other programs, and the code cannot be kept.
+    #[error("the compiled code of component `{}` cannot be kept", path.display())]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+    },
     /// A component for something else.
     #[error("component `{}` is made for another world: it does not export `{OP}`", path.display())]
     OtherWorld {
@@ -170,6 +184,8 @@ impl ComponentError {
             | Self::Preview1 { path, .. }
             | Self::World { wit: path, .. }
             | Self::Compile { path, .. }
+            | Self::NotCompiled { path, .. }
+            | Self::NotKept { path }
             | Self::OtherWorld { path, .. }
             | Self::UnknownImports { path, .. }
             | Self::Interface { path, .. }
@@ -225,6 +241,15 @@ impl ComponentError {
             ),
             Self::World { .. } => Some(
                 "name the folder that holds the WIT package, and one of its worlds with `--world`"
+                    .to_owned(),
+            ),
+            Self::NotCompiled { .. } => Some(
+                "`dynhost precompile COMPONENT --into FOLDER` compiles it, where FOLDER is the code \
+                 cache of this program; both are to be of the same version, and the processors alike"
+                    .to_owned(),
+            ),
+            Self::NotKept { .. } => Some(
+                "name a folder for compiled code that belongs to you, that nobody else can write to, and that has room"
                     .to_owned(),
             ),
             Self::OtherWorld { exports, .. } => Some(format!(

@@ -22,7 +22,7 @@ use futures::FutureExt;
 use futures::future::Either;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::{Executor, Outcome, Report, ReportKind, Serving, Session, Task};
+use super::{Attempt, Executor, Outcome, Report, ReportKind, Serving, Session, Task, Used};
 use crate::component::Runner;
 use crate::instance::{self, Ports};
 
@@ -57,6 +57,30 @@ impl LocalExecutor {
             executor.threads.push(thread::Builder::new().name(name).spawn(worker)?);
         }
         Ok(executor)
+    }
+
+    /// How much is going on, for as long as somebody looks.
+    #[cfg(feature = "otel")]
+    pub(crate) fn load(&self) -> Load {
+        Load(Arc::downgrade(&self.queue))
+    }
+}
+
+/// How much is going on in an executor; nothing once it is gone.
+#[cfg(feature = "otel")]
+#[derive(Clone)]
+pub(crate) struct Load(std::sync::Weak<Queue>);
+
+#[cfg(feature = "otel")]
+impl Load {
+    /// Steps that wait for a worker.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.0.upgrade().map_or(0, |queue| queue.waiting())
+    }
+
+    /// Attempts that have begun and not ended.
+    pub(crate) fn instances(&self) -> u64 {
+        self.0.upgrade().map_or(0, |queue| queue.instances())
     }
 }
 
@@ -111,7 +135,8 @@ impl LocalSession {
     fn report_cancelled(&self, tasks: Vec<Task>) {
         for task in tasks {
             let (outcome, took) = (Outcome::Cancelled, Duration::ZERO);
-            let what = ReportKind::Ended { outcome, took, attempt: None };
+            let used = Used::default();
+            let what = ReportKind::Ended { outcome, took, attempt: None, used };
             let report = Report { id: task.id, attempt: task.attempt.number, what };
             self.run.inbox.push([report], Instant::now());
         }
@@ -187,18 +212,30 @@ async fn wait<F: Future>(queue: &Queue, parked: &mut FuturesUnordered<F>) -> boo
 /// One attempt, from its first report to its last; says when it ended.
 async fn attempt(run: Arc<RunState>, task: Task, started: Instant) -> Instant {
     let begun = Arc::new(Begun::default());
-    let outcome = bounded(&run, &task, &begun).await;
+    let span = {
+        let Attempt { step, number, settings, .. } = &*task.attempt;
+        run.inbox.span().of_attempt(&settings.run, step, *number)
+    };
+    let mut guest = pin!(bounded(&run, &task, &begun));
+    let (outcome, used) = poll_fn(|cx| span.inside(|| guest.as_mut().poll(cx))).await;
     let now = Instant::now();
+    span.attempt_ended(&outcome, used);
+    drop(span);
     let took = now - started;
     let handed_back = task.spec.handed_back_after.is_some_and(|least| took >= least);
     let attempt = handed_back.then(|| Arc::clone(&task.attempt));
-    let what = ReportKind::Ended { outcome, took, attempt };
+    let what = ReportKind::Ended { outcome, took, attempt, used };
     let (id, attempt) = (task.id, task.attempt.number);
     let begun = begun.report(id, attempt);
     run.inbox.push(begun.chain([Report { id, attempt, what }]), now);
     // After the report, so that no step that takes its place is reported before.
     run.end(id, &task);
     now
+}
+
+/// An attempt of which nothing is known but its end.
+fn unused(outcome: Outcome) -> (Outcome, Used) {
+    (outcome, Used::default())
 }
 
 /// What a panic said, behind a colon.
@@ -209,7 +246,7 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
-async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcome {
+async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outcome, Used) {
     let port = LocalPort::new(run, task, Arc::clone(begun));
     let fuel = task.attempt.limits().fuel.is_some();
     let guest = match task.spec.component.runner(fuel) {
@@ -217,16 +254,16 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
         Ok(Runner::Native(code)) => {
             let attempt = Arc::clone(&task.attempt);
             let (emits, says) = (Box::new(port.clone()), Box::new(port));
-            Either::Right(code.run(Ports { attempt, emits, says }))
+            Either::Right(code.run(Ports { attempt, emits, says }).map(unused))
         }
-        Err(message) => return Outcome::Failed(Failure::Host { message }),
+        Err(message) => return unused(Outcome::Failed(Failure::Host { message })),
     };
     let mut guest = pin!(std::panic::AssertUnwindSafe(guest).catch_unwind());
-    let finish = |ended: Result<Outcome, Box<dyn Any + Send>>| {
+    let finish = |ended: Result<(Outcome, Used), Box<dyn Any + Send>>| {
         ended.unwrap_or_else(|panic| {
             let words = words_of(&*panic);
             let message = format!("the host panicked while it ran this step{words}; this is a bug");
-            Outcome::Failed(Failure::Host { message })
+            unused(Outcome::Failed(Failure::Host { message }))
         })
     };
     // Most guests end here, without a timer.
@@ -243,13 +280,13 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> Outcom
     let mut interrupted = pin!(run.interrupted(task.id));
     poll_fn(|cx| {
         if interrupted.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Outcome::Cancelled);
+            return Poll::Ready(unused(Outcome::Cancelled));
         }
         // A guest that computes is polled at every tick, and the clock may be ahead of the timer.
         let over = tokio::time::Instant::now() >= deadline;
         if time_over.as_mut().poll(cx).is_ready() || over {
             let after_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            return Poll::Ready(Outcome::Failed(Failure::TimedOut { after_ms }));
+            return Poll::Ready(unused(Outcome::Failed(Failure::TimedOut { after_ms })));
         }
         let polled = guest.as_mut().poll(cx).map(finish);
         run.inbox.flush();

@@ -193,6 +193,11 @@ impl OutputGate {
         refusal.answer
     }
 
+    /// Bytes of all outputs that were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.total_bytes - self.total_left
+    }
+
     /// Takes the reason for which the attempt has failed, if there is one.
     pub(super) fn take_fault(&mut self) -> Option<Failure> {
         self.fault.take()

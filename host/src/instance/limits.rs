@@ -121,6 +121,11 @@ impl Meter {
         }
     }
 
+    /// Bytes of all memories together, which never shrink.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
+    }
+
     /// The limit that the guest ran into, if it did.
     pub(super) fn denied(&self) -> Option<Failure> {
         self.denied.map(|(limit, value)| Failure::LimitExceeded {

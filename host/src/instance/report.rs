@@ -53,6 +53,8 @@ pub enum ReportKind {
         took: Duration,
         /// What was run, where it took so long that what it gave may be worth keeping.
         attempt: Option<Arc<Attempt>>,
+        /// What it used.
+        used: Used,
     },
 }
 
@@ -65,4 +67,28 @@ pub enum Outcome {
     Failed(Failure),
     /// It was interrupted.
     Cancelled,
+}
+
+impl Outcome {
+    /// In one word: `succeeded`, `failed` or `cancelled`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Succeeded(_) => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What an attempt used, as far as that is known: nothing is of one that was interrupted or ran out of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Used {
+    /// Bytes of guest memory at the peak.
+    pub memory: Option<u64>,
+    /// Units of fuel, where it was counted.
+    pub fuel: Option<u64>,
+    /// Bytes of all outputs together.
+    pub output: u64,
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use dynhost_graph::event::{Level, bytes_in_words};
 
 use super::{ReportKind, StepLimits};
+use crate::trace;
 
 /// How often what an op says of its progress is passed on.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -43,6 +44,7 @@ impl Words {
             return Some(ReportKind::Logged { level: Level::Warn, message, fields: Vec::new() });
         }
         self.log_left -= bytes;
+        trace::guest_log(level, &message, &fields);
         Some(ReportKind::Logged { level, message, fields })
     }
 

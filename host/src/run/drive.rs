@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::Journal;
+use super::observe::Observers;
 use super::playback::{Found, Playbacks, Played};
 use super::reuse::Reuse;
 use super::tally::Tally;
@@ -48,6 +49,7 @@ pub(super) struct Driver {
     timers_set: u64,
     actions: Vec<Action>,
     tally: Tally,
+    observers: Observers,
     beginning: Option<Beginning>,
     /// Why the host does not run this job.
     refused: Option<String>,
@@ -97,7 +99,7 @@ impl Driver {
             }
             Some(Beginning::Resumed(events, abort)) => {
                 for event in &events {
-                    self.tally.count(event);
+                    self.count(event);
                 }
                 self.journal.record(events);
                 self.scheduler.go_live(&mut self.actions);
@@ -140,13 +142,19 @@ impl Driver {
                 }
                 Applied::Event(id, attempt) => {
                     if let Some(recorded) = recorded.next() {
-                        self.tally.count(&recorded.event);
+                        self.count(&recorded.event);
                         self.keep(id, &recorded.event, attempt.as_deref());
                         self.scheduler.apply(id, &recorded.event, &mut self.actions);
                     }
                 }
             }
         }
+    }
+
+    /// Notes what happened, for the run's result and for those who watch it from outside.
+    fn count(&mut self, event: &Event) {
+        self.tally.count(event);
+        self.observers.event(event);
     }
 
     /// Notes what a step gave, for the cache.
@@ -204,7 +212,7 @@ impl Driver {
                 }
             }
             for event in &events {
-                self.tally.count(event);
+                self.count(event);
             }
             self.journal.record(events);
             if !tasks.is_empty() {
@@ -302,13 +310,15 @@ impl Driver {
     }
 
     fn result(self) -> RunResult {
+        let status = self.finished.unwrap_or(RunStatus::Cancelled);
+        self.observers.run_ended(status);
         // A failure whose key a later attempt did not give is not one of the run's
         // (`semantics.md` rule 17).
         let lasting: std::collections::HashSet<&StepKey> = self.scheduler.failures().collect();
         let mut failures = self.tally.failures;
         failures.retain(|failure| lasting.contains(&failure.step));
         RunResult {
-            status: self.finished.unwrap_or(RunStatus::Cancelled),
+            status,
             outputs: self.scheduler.outputs(),
             steps: self.tally.steps,
             failures,

@@ -204,7 +204,7 @@ impl NativeCode for Doubled {
                 return native::run(&**call, ports).await;
             }
             match self.inner.runner(attempt.limits().fuel.is_some()) {
-                Ok(Runner::Wasm(code)) => instance::run(code, &attempt, ports.emits).await,
+                Ok(Runner::Wasm(code)) => instance::run(code, &attempt, ports.emits).await.0,
                 Ok(Runner::Native(code)) => code.run(ports).await,
                 Err(message) => Outcome::Failed(Failure::Host { message }),
             }

@@ -154,6 +154,20 @@ impl Queue {
         None
     }
 
+    /// Steps that wait for a worker.
+    #[cfg(feature = "otel")]
+    pub(super) fn waiting(&self) -> u64 {
+        let state = lock(&self.state);
+        let tasks = state.runs.iter().flat_map(|waiting| waiting.tasks.values());
+        tasks.map(|tasks| tasks.len() as u64).sum()
+    }
+
+    /// Attempts that have begun and not ended.
+    #[cfg(feature = "otel")]
+    pub(super) fn instances(&self) -> u64 {
+        self.live.load(Ordering::SeqCst) as u64
+    }
+
     /// Takes back steps that no worker has begun: one, or all of the run.
     pub(super) fn remove(&self, run: &Arc<RunState>, id: Option<StepId>) -> Vec<Task> {
         let mut state = lock(&self.state);

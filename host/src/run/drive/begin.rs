@@ -14,11 +14,12 @@ use super::super::journal::{Journal, now_us};
 use super::super::parent::Parent;
 use super::super::restore::Restored;
 use super::super::{Batch, RunError, RunOptions, new_run_id, spec, with_options};
-use super::{Beginning, Driver, Playbacks, Reuse, Tally};
+use super::{Beginning, Driver, Observers, Playbacks, Reuse, Tally};
 use crate::admission::levels;
 use crate::executor::{Inbox, Serving};
 use crate::host::Host;
 use crate::prepare::PreparedJob;
+use crate::trace::Span;
 
 /// Steps that the executor is handed beyond those that may run, so that no worker waits for
 /// the loop between two small steps.
@@ -105,11 +106,12 @@ impl Driver {
         watcher: Option<mpsc::UnboundedSender<Batch>>,
     ) -> Self {
         let job = Arc::clone(scheduler.job());
-        let inbox = Arc::new(Inbox::default());
         let ranks = u32::try_from(job.nodes.len()).unwrap_or(u32::MAX);
         let max_concurrency = host.admit(&job, &options).max_concurrency;
         let refused = host.refusals(&job).first().map(|problem| problem.message.clone());
         let run: Arc<str> = options.id.unwrap_or_else(new_run_id).into();
+        let inbox = Arc::new(Inbox::new(Span::of_run(&run, &job.name)));
+        let observers = Observers::new(host, (&run, &job.name), &inbox);
         let reuse = Reuse::new(&job, &prepared.components, parent, options.cache);
         let large_values = options.store.large_values();
         let specs = spec::specs(host, &run, prepared, (&reuse, large_values.as_ref()));
@@ -135,6 +137,7 @@ impl Driver {
             timers_set: 0,
             actions: Vec::new(),
             tally: Tally::default(),
+            observers,
             beginning: None,
             cancelling: false,
             finished: None,

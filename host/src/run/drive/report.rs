@@ -8,6 +8,7 @@ use dynhost_graph::name::StepKey;
 use dynhost_graph::retry::retry_delay;
 use dynhost_graph::scheduler::StepId;
 
+use super::super::observe::EndedAttempt;
 use super::super::reuse::is_pure;
 use super::{Applied, Driver};
 use crate::executor::{Outcome, Report, ReportKind};
@@ -21,10 +22,18 @@ impl Driver {
         }
         let Some(step) = self.scheduler.key(id) else { return };
         let (event, handed_back) = match what {
-            ReportKind::Ended { attempt: handed_back, outcome, took } => {
+            ReportKind::Ended { attempt: handed_back, outcome, took, used } => {
                 // What a dropped step gave is nothing that a resumed run may take for what
                 // the step of the same name that follows it gave.
                 let outcome = if self.scheduler.counts(id) { outcome } else { Outcome::Cancelled };
+                self.observers.attempt_ended(&EndedAttempt {
+                    node: self.scheduler.job().node(id.node()),
+                    step: &step,
+                    number: attempt,
+                    outcome: &outcome,
+                    took,
+                    used,
+                });
                 (self.ended(id, (step, attempt), (outcome, took)), handed_back)
             }
             what => match self.under_way(id, (step, attempt), what) {
