@@ -170,7 +170,7 @@ impl Host {
         }
         // First, so that nothing is read that the operator does not allow.
         self.check_admission(manifest, &job)?;
-        let in_order = in_order(&job, &components);
+        let in_order = in_order(&job, components);
         let secrets = look_up(&mut job, &in_order).map_err(|problems| manifest.error(problems))?;
         let record = ManifestRecord {
             path: std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone()),

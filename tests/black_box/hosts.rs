@@ -64,6 +64,31 @@ nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers" }
     });
 }
 
+/// Short steps get as much time as long ones, not one turn for each round of all of these.
+#[test]
+fn short_steps_run_between_long_ones() {
+    let host = new_host(1);
+    block_on(async {
+        let loops = Job::new(
+            r#"
+nodes.numbers = { op = "basics/numbers", inputs.n.value = 25 }
+nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "30s" }
+"#,
+        )
+        .max_concurrency(25)
+        .host(&host);
+        let mut watched = Watched::new(loops.start());
+        watched.until(26, is_start).await;
+        // A round of all loops takes a quarter of a second.
+        let ran = watch(Job::new(SUM).param("n", json!(1000)).host(&host).start()).await;
+        assert_sum(&ran, 1000);
+        watched.run.cancel();
+        let ended = watched.ended().await;
+        assert_eq!(ended.status(), RunStatus::Cancelled);
+        assert_eq!(ended.result.failures, [], "no loop had come to its timeout");
+    });
+}
+
 /// A job that is prepared once runs any number of times, and gives the same each time.
 #[test]
 fn a_prepared_job_runs_again() {

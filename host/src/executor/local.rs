@@ -158,6 +158,10 @@ const FAR: Duration = Duration::from_hours(24 * 365);
 /// How long a worker goes on without looking at its timers and files.
 const TURN: Duration = Duration::from_millis(5);
 
+/// How long steps that have not begun are taken at most before those that were begun go on: these are interrupted only
+/// when it is their turn.
+const TURN_OF_OTHERS: Duration = Duration::from_millis(50);
+
 /// The life of one worker.
 async fn work(queue: &Queue) {
     let mut parked = FuturesUnordered::new();
@@ -165,10 +169,15 @@ async fn work(queue: &Queue) {
     // beginning of the next.
     let mut now = Instant::now();
     let mut turn = now;
+    let mut look_again = now;
     loop {
-        // First what was already begun: it holds memory and a place.
-        while let Some(Some(ended)) = parked.next().now_or_never() {
-            now = ended;
+        // First what was already begun: it holds memory and a place. What computes for long has then had its time, and
+        // steps that have not begun get as much.
+        if now >= look_again && !parked.is_empty() {
+            let before = now;
+            while let Some(Some(_)) = parked.next().now_or_never() {}
+            now = Instant::now();
+            look_again = now + (now - before).min(TURN_OF_OTHERS);
         }
         if let Some((run, task)) = queue.take() {
             let mut attempt = Box::pin(attempt(run, task, now));

@@ -27,7 +27,7 @@ pub(super) fn specs(
     let spec = |((id, node), rank): ((NodeId, &Node), u32)| {
         let (component, granted) = prepared.components[node.component].granted(node);
         let large_values = large_values.cloned();
-        let settings = Settings { granted, large_values, ..settings(host, run, prepared, node) };
+        let settings = Settings { large_values, granted, ..settings(host, run, prepared, node) };
         let level = if yields(node) { yielding.next() } else { None };
         Arc::new(StepSpec {
             component,

@@ -140,7 +140,7 @@ fn mistakes_of_the_policy_have_their_place() {
         ),
     ];
     for (policy, expected) in cases {
-        let error = with_policy(policy).err().expect("it is refused");
+        let error = with_policy(policy).expect_err("it is refused");
         assert_eq!(error.to_string(), expected);
     }
 }

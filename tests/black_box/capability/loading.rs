@@ -75,9 +75,9 @@ fn capabilities_that_do_not_fit_are_refused() {
             "the capability `compatible` cannot be registered: `orders` provides `shop:orders/lookup@0.1.3` too",
         ),
     ] {
-        assert_eq!(builder.build().err().expect("it is refused").to_string(), expected);
+        assert_eq!(builder.build().expect_err("it is refused").to_string(), expected);
     }
-    let words = orders().capability(Odd::<2>).build().err().expect("it is refused").to_string();
+    let words = orders().capability(Odd::<2>).build().expect_err("it is refused").to_string();
     assert!(
         words.starts_with("the capability `two words` cannot be registered: its name is none: "),
         "{words}"
