@@ -40,7 +40,8 @@ impl Span {
 
     /// The span of an attempt, inside of its run's.
     pub(crate) fn of_attempt(&self, run: &str, step: &StepKey, attempt: u32) -> Self {
-        if !tracing::enabled!(target: STEP, tracing::Level::INFO) {
+        let enabled = quietly(|| tracing::enabled!(target: STEP, tracing::Level::INFO));
+        if enabled != Some(true) {
             return Self::default();
         }
         let span = || {
