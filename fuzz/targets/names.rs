@@ -11,7 +11,7 @@ use arbitrary::Arbitrary;
 use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::job::Job;
 use dynhost_graph::manifest::Manifest;
-use dynhost_graph::name::{KeyPath, MappingKey, StepKey, check_name};
+use dynhost_graph::name::{KeyPath, MappingKey, STEP_KEYS, StepKey, check_name};
 use dynhost_graph::params::{Given, GivenParams};
 use dynhost_graph::plan::{ComponentInfo, Folders, plan};
 use dynhost_graph::select::{Selection, Selector};
@@ -39,7 +39,7 @@ fn step_keys(names: &Names<'_>) {
         assert!(step.keys.keys().iter().all(|key| MappingKey::new(key.as_str()).is_ok()));
     }
     let keys: Vec<MappingKey> =
-        names.keys.iter().filter_map(|key| MappingKey::new(key).ok()).collect();
+        names.keys.iter().filter_map(|key| MappingKey::new(key).ok()).take(STEP_KEYS).collect();
     let node_is_path = names.node.split('/').all(|part| check_name(part).is_ok());
     let step = StepKey { node: names.node.into(), keys: keys.iter().cloned().collect() };
     assert_eq!(step.keys.keys(), keys);

@@ -82,7 +82,7 @@ fn meet(given: Side<'_>, taken: Side<'_>, bounds: Bounds<'_>) -> Option<Clash> {
         return Some(differ(given, taken));
     }
     if let (Side::Value(a), Side::Value(b)) = (given, taken) {
-        return (a != b).then(|| differ(given, taken));
+        return (!same_value(a, b)).then(|| differ(given, taken));
     }
     arrays(given, taken, bounds).or_else(|| objects(given, taken, bounds))
 }
@@ -386,8 +386,44 @@ fn same_type(one: &str, other: &str) -> bool {
     one == other || (one == "number" && number(other)) || (other == "number" && number(one))
 }
 
+/// Whether two values are the same to JSON Schema, for which `0.0` is `0`.
+fn same_value(one: &Json, other: &Json) -> bool {
+    match (one, other) {
+        (Json::Number(a), Json::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
+        }
+        (Json::Object(a), Json::Object(b)) => {
+            let same = |(key, a)| b.get(key).is_some_and(|b| same_value(a, b));
+            a.len() == b.len() && a.iter().all(same)
+        }
+        _ => one == other,
+    }
+}
+
 /// What a reference inside a schema points to; `None` for anything outside.
 fn resolve<'a>(root: &'a Json, reference: &str) -> Option<&'a Json> {
     let pointer = reference.strip_prefix('#')?;
     if pointer.is_empty() { Some(root) } else { root.pointer(pointer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_by_what_they_are_worth() {
+        let given = |value| Shape::Value(Arc::new(value));
+        let zero = json!({ "enum": [0, true] });
+        assert_eq!(clash(&given(json!(0.0)), &zero), None);
+        assert!(clash(&given(json!(0.5)), &zero).is_some());
+        let nested = json!({ "const": { "a": [1, "x"] } });
+        assert_eq!(clash(&given(json!({ "a": [1.0, "x"] })), &nested), None);
+        assert!(clash(&given(json!({ "a": [1.5, "x"] })), &nested).is_some());
+        assert!(clash(&given(json!({ "b": [1, "x"] })), &nested).is_some());
+    }
 }
