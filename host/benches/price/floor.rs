@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dynhost::component::{Recipe, componentize};
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, Lower, Resource,
     ResourceType,
@@ -98,8 +99,7 @@ impl Floor {
         let component = if wasmparser::Parser::is_component(&bytes) {
             Component::from_binary(&engine, &bytes)?
         } else {
-            let mut encoder = wit_component::ComponentEncoder::default().module(&bytes)?;
-            Component::from_binary(&engine, &encoder.encode()?)?
+            Component::from_binary(&engine, &componentize(wasm, &Recipe::default())?)?
         };
         let mut linker = Linker::new(&engine);
         linker.instance("dynhost:op/inputs@0.1.0")?.resource(
