@@ -47,7 +47,7 @@ struct Service {
 
 impl Service {
     fn start(data: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_service"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dynhost-example-service"));
         command.arg(data).arg("127.0.0.1:0").stdout(Stdio::piped());
         let mut process = command.spawn().expect("the service can be started");
         let mut out = BufReader::new(process.stdout.take().expect("it is piped"));
