@@ -227,7 +227,8 @@ async fn two_hundred_runs_of_two_tenants_do_not_disturb_each_other() {
     assert_eq!(round(&service, 200).await, [170, 20, 10]);
     let (handles_after, memory_after) = settled(&service, handles + 32).await;
     assert!(handles_after <= handles + 32, "{handles} handles, then {handles_after}");
-    assert!(memory_after <= memory + (128 << 20), "{memory} bytes, then {memory_after}");
+    // A slot of the pool keeps up to 256 KiB once it was used, and there are a thousand.
+    assert!(memory_after <= memory + (320 << 20), "{memory} bytes, then {memory_after}");
     assert!(service.terminate().success());
 }
 
