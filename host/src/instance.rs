@@ -39,7 +39,7 @@ pub(crate) use imports::link;
 use limits::Meter;
 pub use limits::StepLimits;
 pub use native::Refused;
-pub(crate) use native::{NativeCode, Ports, Stage, panicked};
+pub(crate) use native::{NativeCode, Ports, Stage, panic_words, panicked};
 pub use report::{Outcome, ReportKind, Used};
 pub(crate) use wasi::Tls;
 use wasi::Wasi;

@@ -9,6 +9,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 use crate::Begun;
 use crate::cases::{CASES, Case};
 use crate::floor::Floor;
+use crate::table::{median, sorted};
 
 const ROUNDS: usize = 7;
 
@@ -26,15 +27,11 @@ pub(crate) fn compare(wasm: &Path, json: bool) -> Result<(), Box<dyn std::error:
                 pairs.push(pair);
             }
         }
-        let of = |each: fn(&(f64, f64)) -> f64| {
-            let mut all: Vec<f64> = pairs.iter().map(each).collect();
-            all.sort_by(f64::total_cmp);
-            all
-        };
-        let (ours, defaults) = (of(|pair| pair.0)[ROUNDS / 2], of(|pair| pair.1)[ROUNDS / 2]);
+        let of = |each: fn(&(f64, f64)) -> f64| sorted(pairs.iter().map(each));
+        let (ours, defaults) = (median(&of(|pair| pair.0)), median(&of(|pair| pair.1)));
         let times = of(|pair| pair.1 / pair.0);
-        let (name, times, least, most) =
-            (case.name, times[ROUNDS / 2], times[0], times[ROUNDS - 1]);
+        let (name, least, most) = (case.name, times[0], times[ROUNDS - 1]);
+        let times = median(&times);
         if json {
             let line = json!({ "case": format!("settings-{name}"), "ours_us": ours, "defaults_us": defaults,
                 "times": times, "spread": [least, most] });

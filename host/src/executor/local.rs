@@ -24,7 +24,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Attempt, Executor, Outcome, Report, ReportKind, Serving, Session, Task, Used};
 use crate::component::Runner;
-use crate::instance::{self, Ports};
+use crate::instance::{self, Ports, panic_words};
 
 use port::{Begun, LocalPort};
 use queue::{Queue, RunState};
@@ -247,13 +247,6 @@ fn unused(outcome: Outcome) -> (Outcome, Used) {
     (outcome, Used::default())
 }
 
-/// What a panic said, behind a colon.
-fn words_of(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<String>().map(String::as_str);
-    let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-    words.map_or_else(String::new, |words| format!(": {words}"))
-}
-
 /// Runs a guest until it ends, its time is over, or it is interrupted.
 async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outcome, Used) {
     let port = LocalPort::new(run, task, Arc::clone(begun));
@@ -270,7 +263,7 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outco
     let mut guest = pin!(std::panic::AssertUnwindSafe(guest).catch_unwind());
     let finish = |ended: Result<(Outcome, Used), Box<dyn Any + Send>>| {
         ended.unwrap_or_else(|panic| {
-            let words = words_of(&*panic);
+            let words = panic_words(&*panic).map_or_else(String::new, |words| format!(": {words}"));
             let message = format!("the host panicked while it ran this step{words}; this is a bug");
             unused(Outcome::Failed(Failure::Host { message }))
         })

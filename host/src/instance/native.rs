@@ -164,10 +164,14 @@ impl Stage {
     }
 }
 
+/// What a panic said.
+pub(crate) fn panic_words(payload: &(dyn std::any::Any + Send)) -> Option<&str> {
+    let words = payload.downcast_ref::<&str>().copied();
+    words.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
 /// The failure of an op that panicked.
 pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Failure {
-    let words = payload.downcast_ref::<&str>().copied();
-    let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let words = words.unwrap_or("without a message");
+    let words = panic_words(payload).unwrap_or("without a message");
     Failure::Trap { message: format!("the op panicked: {}", cut(words, super::MESSAGE_BYTES)) }
 }
