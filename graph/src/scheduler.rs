@@ -48,10 +48,10 @@ pub use unrecorded::Unrecorded;
 /// How far a run looks ahead and how much it lets a yielding step run ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Steps at once (`semantics.md` rule 12). The executor holds to it; the scheduler hands it
-    /// `look_ahead` more steps, so that it never waits for the next.
+    /// Steps at once (`semantics.md` rule 12). The executor holds to it; the scheduler hands it more steps, so that it
+    /// never waits for the next.
     pub max_concurrency: u32,
-    /// Steps handed to the executor beyond those that may run.
+    /// Steps of a node that are handed to the executor although as many as may run at once have been.
     pub look_ahead: u32,
     /// What a step may emit before its clones have caught up.
     pub window: Credit,

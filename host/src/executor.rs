@@ -3,18 +3,19 @@
 //! An executor knows nothing of the graph. [`local`] runs steps in this process; one that
 //! sends them elsewhere implements the same two traits.
 
+mod inbox;
 pub mod local;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use dynhost_graph::scheduler::{Credit, StepId};
-use tokio::sync::Notify;
 
 use crate::component::Component;
 pub use crate::instance::{Asked, Attempt, Outcome, ReportKind, Settings, Used};
 pub use crate::secret::Secrets;
-use crate::trace::Span;
+pub use inbox::Inbox;
+pub(crate) use inbox::Turn;
 
 /// How the steps of a node are run.
 #[derive(Debug, Clone)]
@@ -95,87 +96,4 @@ pub trait Session: Send {
     fn interrupt(&self, id: StepId);
     /// Interrupts every step, and drops those that have not begun.
     fn interrupt_all(&self);
-}
-
-/// Reports on their way from an executor to a run.
-///
-/// Reports are taken in batches: as long as the workers have enough to do, the run is woken
-/// only now and then, because waking it costs as much as a small step.
-#[derive(Debug, Default)]
-pub struct Inbox {
-    reports: Mutex<Waiting>,
-    ready: Notify,
-    /// The span of the run.
-    span: Span,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    reports: Vec<Report>,
-    since: Option<Instant>,
-    /// The run has been woken for what is here.
-    woken: bool,
-}
-
-impl Inbox {
-    /// Reports that are worth waking the run for.
-    const BATCH: usize = 256;
-    /// How long a report may wait for others while every worker has something to do: in a millisecond they do no more short
-    /// steps than they were handed ahead of time.
-    const PATIENCE: Duration = Duration::from_millis(1);
-
-    /// The inbox of a run with this span.
-    pub(crate) fn new(span: Span) -> Self {
-        Self { span, ..Self::default() }
-    }
-
-    /// The span of the run.
-    pub(crate) fn span(&self) -> &Span {
-        &self.span
-    }
-
-    /// Adds reports; `now` is about the present time. They are seen at the latest when the next
-    /// one is added after a short time, or when [`Inbox::flush`] is called.
-    pub fn push(&self, reports: impl IntoIterator<Item = Report>, now: Instant) {
-        let wake = {
-            let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.reports.extend(reports);
-            let since = *waiting.since.get_or_insert(now);
-            let due = !waiting.woken
-                && (waiting.reports.len() >= Self::BATCH
-                    || now.saturating_duration_since(since) >= Self::PATIENCE);
-            waiting.woken |= due;
-            due
-        };
-        if wake {
-            self.ready.notify_one();
-        }
-    }
-
-    /// Makes the run see what is here.
-    pub fn flush(&self) {
-        let wake = {
-            let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = !waiting.woken && !waiting.reports.is_empty();
-            waiting.woken |= due;
-            due
-        };
-        if wake {
-            self.ready.notify_one();
-        }
-    }
-
-    /// Waits for reports and moves them to `into`, which is empty.
-    pub(crate) async fn receive(&self, into: &mut Vec<Report>) {
-        loop {
-            self.ready.notified().await;
-            let mut waiting = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.woken = false;
-            waiting.since = None;
-            std::mem::swap(&mut waiting.reports, into);
-            if !into.is_empty() {
-                return;
-            }
-        }
-    }
 }

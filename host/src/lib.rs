@@ -40,6 +40,7 @@
 //! [`Host`] is built. What a job means is in [`graph`], which knows neither wasm nor I/O.
 
 mod admission;
+mod bell;
 pub mod build;
 pub mod cache;
 pub mod capability;

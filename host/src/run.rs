@@ -298,7 +298,7 @@ impl Run {
     fn of(driver: drive::Driver) -> Self {
         let id = driver.run().to_string();
         let cancel = Arc::new(Notify::new());
-        let driver = tokio::spawn(driver.drive(Arc::clone(&cancel)));
+        let driver = tokio::spawn(drive::drive(driver, Arc::clone(&cancel)));
         Self { id, driver, cancel }
     }
 

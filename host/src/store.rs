@@ -15,6 +15,8 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use crate::large::LargeValues;
 pub use error::{StoreError, StoreErrorKind};
 
+use crate::bell::Bell;
+
 /// Keeps the events of runs, in order (`semantics.md` rule 19).
 pub trait RunStore: Send + Sync {
     /// Takes events that follow those taken before for the same run, and answers when they are kept or
@@ -47,11 +49,19 @@ pub(crate) type Answer = Result<Arc<Vec<Recorded>>, StoreError>;
 pub struct Receipt {
     events: Arc<Vec<Recorded>>,
     answer: Option<UnboundedSender<Answer>>,
+    /// Who is to be called when there is one.
+    bell: Option<Arc<Bell>>,
 }
 
 impl Receipt {
     pub(crate) fn new(events: Arc<Vec<Recorded>>, answer: UnboundedSender<Answer>) -> Self {
-        Self { events, answer: Some(answer) }
+        Self { events, answer: Some(answer), bell: None }
+    }
+
+    /// The same, with who is to be called when there is an answer.
+    pub(crate) fn calling(mut self, bell: Arc<Bell>) -> Self {
+        self.bell = Some(bell);
+        self
     }
 
     /// The events.
@@ -75,6 +85,9 @@ impl Receipt {
         if let Some(sender) = self.answer.take() {
             // A run that is gone needs no answer.
             let _ = sender.send(answer);
+            if let Some(bell) = &self.bell {
+                bell.answered();
+            }
         }
     }
 }

@@ -22,9 +22,7 @@ impl Scheduler {
 
     /// Hands ready steps to the executor while there are places.
     pub(super) fn dispatch(&mut self, actions: &mut Vec<Action>) {
-        let places = self.bounds.max_concurrency.saturating_add(self.bounds.look_ahead);
-        while self.placed < places {
-            let Some(node) = self.next_node() else { return };
+        while let Some(node) = self.next_node() {
             let queue = &mut self.ready[node.index()];
             let id = queue.pop_front();
             if queue.is_empty() {
@@ -47,16 +45,19 @@ impl Scheduler {
         }
     }
 
-    /// The deepest node that has a ready step and a place for it.
+    /// The deepest node that has a ready step and a place for it. Each node has places ahead of its own: the steps of
+    /// another that wait at the executor keep none of its steps, which may be deeper, from being there too.
     fn next_node(&self) -> Option<NodeId> {
         self.ready_nodes.iter().rev().copied().find(|node| {
+            let has_place = self.placed < self.bounds.max_concurrency
+                || self.placed_by_node[node.index()] < self.bounds.look_ahead;
             let policy = &self.job.node(*node).policy;
             let in_node =
                 policy.max_concurrency.is_none_or(|most| self.placed_by_node[node.index()] < most);
             let in_pool = policy.pool.is_none_or(|pool| {
                 self.placed_by_pool[pool.index()] < self.job.pools[pool.index()].size
             });
-            in_node && in_pool
+            has_place && in_node && in_pool
         })
     }
 

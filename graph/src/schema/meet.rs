@@ -66,7 +66,7 @@ pub(super) fn clash(given: &Shape, taken: &Json) -> Option<Clash> {
 }
 
 fn meet(given: Side<'_>, taken: Side<'_>, bounds: Bounds<'_>) -> Option<Clash> {
-    if matches!(given, Side::Any) || matches!(taken, Side::Any) {
+    if given.is_open() || taken.is_open() {
         return None;
     }
     let bounds = bounds.deeper()?;
@@ -112,6 +112,17 @@ fn combine<'a>(parts: &Parts<'a>, clash: impl Fn(Side<'a>) -> Option<Clash>) -> 
 }
 
 impl<'a> Side<'a> {
+    /// Whether nothing is known of it. A part of a schema that names a draft of its own is not understood.
+    fn is_open(self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Schema { root, node } => {
+                !std::ptr::eq(root, node) && node.get("$schema").is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// Divides what `$ref`, `allOf`, `anyOf`, `oneOf`, `enum` and `const` join. Keywords beside
     /// them are left aside, which can only make the answer more lenient.
     fn parts(self) -> Option<Parts<'a>> {
@@ -425,5 +436,18 @@ mod tests {
         assert_eq!(clash(&given(json!({ "a": [1.0, "x"] })), &nested), None);
         assert!(clash(&given(json!({ "a": [1.5, "x"] })), &nested).is_some());
         assert!(clash(&given(json!({ "b": [1, "x"] })), &nested).is_some());
+    }
+
+    #[test]
+    fn a_part_with_a_draft_of_its_own_takes_everything() {
+        let old = "http://json-schema.org/draft-04/schema#";
+        let given = Shape::Value(Arc::new(json!(null)));
+        // Draft 4 knows no `const`.
+        let part = json!({ "oneOf": [{ "$schema": old, "const": 0, "type": "null" }, false] });
+        assert_eq!(clash(&given, &part), None);
+        let whole = json!({ "$schema": old, "oneOf": [{ "const": 0, "type": "null" }, false] });
+        assert_eq!(clash(&given, &whole), None);
+        let known = json!({ "oneOf": [{ "const": 0, "type": "null" }, false] });
+        assert!(clash(&given, &known).is_some());
     }
 }

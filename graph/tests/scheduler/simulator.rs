@@ -463,7 +463,8 @@ impl<'a> Run<'a> {
         self.trace.most_placed = self.trace.most_placed.max(placed);
         self.trace.most_frames = self.trace.most_frames.max(self.scheduler.frames_alive());
         let bounds = &self.simulation.bounds;
-        assert!(placed <= bounds.max_concurrency + bounds.look_ahead, "too many at once");
+        let ahead = bounds.look_ahead * u32::try_from(job.nodes.len()).expect("few nodes");
+        assert!(placed <= bounds.max_concurrency + ahead, "too many at once");
         assert_eq!(self.scheduler.steps_out() as usize, self.out.len(), "steps out");
         let mut pools = vec![0; job.pools.len()];
         for (node, placed) in job.nodes.iter().zip(&self.placed) {

@@ -5,6 +5,7 @@
 //! queue that all share and runs it at once; most steps end without ever having waited, and cost
 //! no task, no wake-up and no hand-off.
 
+mod idle;
 mod port;
 mod queue;
 
@@ -192,8 +193,12 @@ async fn work(queue: &Queue) {
                 continue;
             }
             tokio::task::yield_now().await;
-        } else {
-            queue.flush();
+        } else if !queue.turn() {
+            if queue.called_lately(now) && now.saturating_duration_since(turn) <= TURN {
+                thread::yield_now();
+                now = Instant::now();
+                continue;
+            }
             if !wait(queue, &mut parked).await {
                 return;
             }
@@ -212,6 +217,8 @@ async fn wait<F: Future>(queue: &Queue, parked: &mut FuturesUnordered<F>) -> boo
         }
         match parked.poll_next_unpin(cx) {
             Poll::Ready(Some(_)) => Poll::Ready(true),
+            // What they reported may be what this worker waits for.
+            Poll::Ready(None) | Poll::Pending if queue.turn() => Poll::Ready(true),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     })
@@ -273,7 +280,6 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outco
         return finish(ended);
     }
     run.inbox.push(begun.report(task.id, task.attempt.number), Instant::now());
-    run.inbox.flush();
     let timeout = task.attempt.limits().timeout;
     // A timeout that the clock cannot count is one of years.
     let now = tokio::time::Instant::now();
@@ -285,14 +291,15 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outco
             return Poll::Ready(unused(Outcome::Cancelled));
         }
         // A guest that computes is polled at every tick, and the clock may be ahead of the timer.
-        let over = tokio::time::Instant::now() >= deadline;
+        let now = tokio::time::Instant::now();
+        let over = now >= deadline;
         if time_over.as_mut().poll(cx).is_ready() || over {
             let after_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             return Poll::Ready(unused(Outcome::Failed(Failure::TimedOut { after_ms })));
         }
-        let polled = guest.as_mut().poll(cx).map(finish);
-        run.inbox.flush();
-        polled
+        // Other workers may have no time to look at what was reported before.
+        run.inbox.push(None, now.into_std());
+        guest.as_mut().poll(cx).map(finish)
     })
     .await
 }

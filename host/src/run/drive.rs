@@ -2,6 +2,7 @@
 
 mod begin;
 mod report;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,17 +11,18 @@ use std::time::Duration;
 use dynhost_graph::event::{CancelReason, Event, OutputValue, RunStatus};
 use dynhost_graph::name::StepKey;
 use dynhost_graph::scheduler::{Action, Dispatch, JobOutputValue, Scheduler, StepId};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::RunResult;
 use super::journal::Journal;
 use super::observe::Observers;
 use super::playback::{Found, Playbacks, Played};
 use super::reuse::Reuse;
 use super::tally::Tally;
-use super::{RunError, RunResult};
 use crate::executor::{Asked, Attempt, Inbox, Report, Session, StepSpec, Task};
 use crate::host::Host;
+use crate::store::StoreError;
+pub(super) use turns::drive;
 
 /// What a report is applied as.
 enum Applied {
@@ -42,6 +44,8 @@ pub(super) struct Driver {
     scheduler: Scheduler,
     session: Box<dyn Session>,
     inbox: Arc<Inbox>,
+    /// Room for what is taken from the inbox.
+    reports: Vec<Report>,
     specs: Vec<Arc<StepSpec>>,
     reuse: Reuse,
     playbacks: Playbacks,
@@ -55,6 +59,8 @@ pub(super) struct Driver {
     refused: Option<String>,
     cancelling: bool,
     finished: Option<RunStatus>,
+    /// Why the run cannot go on: its events are not kept.
+    failed: Option<StoreError>,
     /// The workers live as long as the run needs them, whoever drops their handle on the host.
     _host: Host,
 }
@@ -62,33 +68,6 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn run(&self) -> &Arc<str> {
         self.journal.run()
-    }
-
-    /// Runs the job to its end.
-    pub(super) async fn drive(mut self, cancel: Arc<Notify>) -> Result<RunResult, RunError> {
-        if let Some(why) = self.refused.take() {
-            return Err(RunError::Refused(why));
-        }
-        self.reuse.open(self.scheduler.job())?;
-        self.begin();
-        let mut reports = Vec::new();
-        let inbox = Arc::clone(&self.inbox);
-        while self.finished.is_none() {
-            self.journal.settle()?;
-            let due = self.timers.keys().next().map(|(at, _)| *at);
-            let (waits, is_behind) = (self.journal.waits(), self.journal.is_behind());
-            tokio::select! {
-                () = inbox.receive(&mut reports), if !is_behind => self.take(&mut reports),
-                kept = self.journal.kept(), if waits => kept?,
-                () = cancel.notified() => self.cancel(CancelReason::Requested),
-                () = sleep_until(due) => self.wake(),
-            }
-            self.act();
-        }
-        while self.journal.waits() {
-            self.journal.kept().await?;
-        }
-        Ok(self.result())
     }
 
     fn begin(&mut self) {
@@ -338,12 +317,5 @@ pub(super) fn event_of(action: Action) -> Option<Event> {
         }
         Action::Drop { nodes, keys } => Some(Event::ClonesDropped { nodes, keys }),
         _ => None,
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -11,6 +11,7 @@ use dynhost_graph::event::{Event, Recorded};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Batch;
+use crate::bell::Bell;
 use crate::store::{Answer, Receipt, RunStore, StoreError};
 
 /// Events that may wait to be kept before the run waits for its store.
@@ -20,6 +21,8 @@ pub(super) struct Journal {
     run: Arc<str>,
     store: Arc<dyn RunStore>,
     watcher: Option<UnboundedSender<Batch>>,
+    /// What calls the run when the store has answered.
+    bell: Arc<Bell>,
     answer: UnboundedSender<Answer>,
     answers: UnboundedReceiver<Answer>,
     /// Batches that are not kept yet, and the events in them.
@@ -32,9 +35,10 @@ impl Journal {
         run: Arc<str>,
         store: Arc<dyn RunStore>,
         watcher: Option<UnboundedSender<Batch>>,
+        bell: Arc<Bell>,
     ) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
-        Self { run, store, watcher, answer, answers, batches: 0, events: 0 }
+        Self { run, store, watcher, bell, answer, answers, batches: 0, events: 0 }
     }
 
     pub(super) fn run(&self) -> &Arc<str> {
@@ -49,7 +53,8 @@ impl Journal {
         if !recorded.is_empty() {
             self.batches += 1;
             self.events += recorded.len();
-            self.store.append(&self.run, Receipt::new(Arc::clone(&recorded), self.answer.clone()));
+            let receipt = Receipt::new(Arc::clone(&recorded), self.answer.clone());
+            self.store.append(&self.run, receipt.calling(Arc::clone(&self.bell)));
         }
         recorded
     }
@@ -67,14 +72,6 @@ impl Journal {
     /// Shows what has been kept in the meantime.
     pub(super) fn settle(&mut self) -> Result<(), StoreError> {
         while let Ok(answer) = self.answers.try_recv() {
-            self.publish(answer?);
-        }
-        Ok(())
-    }
-
-    /// Waits until something more is kept, and shows it.
-    pub(super) async fn kept(&mut self) -> Result<(), StoreError> {
-        if let Some(answer) = self.answers.recv().await {
             self.publish(answer?);
         }
         Ok(())

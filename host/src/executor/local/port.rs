@@ -82,6 +82,12 @@ impl LocalPort {
         Self { run: Arc::clone(run), id: task.id, attempt: task.attempt.number, begun, flow }
     }
 
+    fn report_at(&self, what: ReportKind, now: Instant) {
+        let Self { id, attempt, .. } = *self;
+        let report = Report { id, attempt, what };
+        self.run.inbox.push(self.begun.report(id, attempt).chain([report]), now);
+    }
+
     /// Waits, without a place, until the step may emit again.
     async fn wait(&self, flow: &Flow) {
         while !flow.has_credit() {
@@ -95,7 +101,6 @@ impl LocalPort {
             flow.suspended.store(true, Ordering::SeqCst);
             self.run.lend_place();
             self.report(ReportKind::Suspended { granted });
-            self.run.inbox.flush();
             more.await;
             self.run.enter_place().await;
             flow.suspended.store(false, Ordering::SeqCst);
@@ -120,16 +125,13 @@ impl Begun {
 
 impl Port for LocalPort {
     fn report(&self, what: ReportKind) {
-        let Self { id, attempt, .. } = *self;
-        let report = Report { id, attempt, what };
-        self.run.inbox.push(self.begun.report(id, attempt).chain([report]), Instant::now());
+        self.report_at(what, Instant::now());
     }
 
     fn emitted(&mut self, what: ReportKind, bytes: u64) -> Option<BoxFuture<'_, ()>> {
-        self.report(what);
-        if self.run.has_idle_workers() {
-            self.run.inbox.flush();
-        }
+        let now = Instant::now();
+        self.report_at(what, now);
+        self.run.idle().call_for_emitted(now);
         let flow = self.flow.as_deref()?;
         flow.spend(bytes);
         (!flow.has_credit()).then(|| self.wait(flow).boxed())

@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use dynhost_graph::scheduler::{Credit, StepId};
 use tokio::sync::{Notify, Semaphore};
 
 use super::super::{Inbox, Serving, Task};
+use super::idle::{Counted, IdleWorkers};
 use super::port::Flow;
+
+/// How often a step that was suspended finds a place taken by others before the next one is kept for it.
+const MISSED_PLACES: u32 = 32;
 
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Workers that have nothing to do.
-    idle: Arc<AtomicUsize>,
+    idle: Arc<IdleWorkers>,
     /// Attempts begun and not ended: each has an instance.
     live: Arc<AtomicUsize>,
     /// How many there may be.
@@ -24,7 +28,6 @@ pub(super) struct Queue {
     memory: u64,
     /// How many of them the attempts hold that have begun and not ended: each its memory limit.
     held: Arc<AtomicU64>,
-    work: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -48,10 +51,9 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct RunState {
     pub(super) inbox: Arc<Inbox>,
-    idle: Arc<AtomicUsize>,
+    idle: Arc<IdleWorkers>,
     live: Arc<AtomicUsize>,
     held: Arc<AtomicU64>,
-    work: Arc<Notify>,
     /// One more than the highest rank of its steps.
     ranks: usize,
     levels: u32,
@@ -59,6 +61,10 @@ pub(super) struct RunState {
     instances: u32,
     /// One permit for each step that may run now.
     places: Semaphore,
+    /// A place was left.
+    place_left: Notify,
+    /// Steps that were suspended and wait for a place.
+    returning: AtomicUsize,
     /// What the steps that yield may still emit.
     flows: Mutex<HashMap<StepId, Arc<Flow>>>,
     all_interrupted: AtomicBool,
@@ -75,12 +81,11 @@ impl Queue {
     pub(super) fn new(instances: u32, memory: u64) -> Self {
         Self {
             state: Mutex::default(),
-            idle: Arc::default(),
+            idle: Arc::new(IdleWorkers::new()),
             live: Arc::default(),
             instances,
             memory,
             held: Arc::default(),
-            work: Arc::default(),
         }
     }
 
@@ -110,9 +115,7 @@ impl Queue {
                 waiting.tasks.entry(task.spec.rank).or_default().push_back(task);
             }
         }
-        for _ in 0..count.min(self.idle.load(Ordering::SeqCst)) {
-            self.work.notify_one();
-        }
+        self.idle.call_for(count);
     }
 
     /// The next step of a run that has a place for it; the place is taken.
@@ -143,8 +146,8 @@ impl Queue {
                     self.live.fetch_add(1, Ordering::SeqCst);
                     self.held.fetch_add(task.attempt.limits().memory, Ordering::SeqCst);
                     // Room may have come back without anyone being told.
-                    if self.idle.load(Ordering::Relaxed) > 0 && state.has_work(self.memory) {
-                        self.work.notify_one();
+                    if self.idle.any() && state.has_work(self.memory) {
+                        self.idle.call();
                     }
                     return Some((run, task));
                 }
@@ -168,6 +171,11 @@ impl Queue {
         self.live.load(Ordering::SeqCst) as u64
     }
 
+    /// Whether a step has just emitted something for which a worker without work was called.
+    pub(super) fn called_lately(&self, now: Instant) -> bool {
+        self.idle.called_lately(now)
+    }
+
     /// Takes back steps that no worker has begun: one, or all of the run.
     pub(super) fn remove(&self, run: &Arc<RunState>, id: Option<StepId>) -> Vec<Task> {
         let mut state = lock(&self.state);
@@ -187,18 +195,19 @@ impl Queue {
         removed
     }
 
-    /// Makes every run see what its steps have reported.
-    pub(super) fn flush(&self) {
-        for waiting in &lock(&self.state).runs {
-            waiting.run.inbox.flush();
-        }
+    /// Lets every run take what its steps have reported; true where there may be steps now.
+    pub(super) fn turn(&self) -> bool {
+        let inboxes: Vec<Arc<Inbox>> = {
+            let state = lock(&self.state);
+            let inboxes = state.runs.iter().map(|waiting| &waiting.run.inbox);
+            inboxes.filter(|inbox| inbox.has_reports()).cloned().collect()
+        };
+        inboxes.iter().fold(false, |turned, inbox| inbox.turn() | turned)
     }
 
     /// Waits for work; false when there will be none.
     pub(super) async fn wait(&self) -> bool {
-        let notified = self.work.notified();
-        self.idle.fetch_add(1, Ordering::SeqCst);
-        let _idle = Idle(&self.idle);
+        let (_idle, called) = self.idle.enter();
         // What was pushed before this worker counted as idle has woken nobody.
         {
             let state = lock(&self.state);
@@ -209,24 +218,13 @@ impl Queue {
                 return true;
             }
         }
-        notified.await;
+        called.await;
         !lock(&self.state).closed
     }
 
     pub(super) fn close(&self) {
         lock(&self.state).closed = true;
-        self.work.notify_waiters();
-        // For a worker between looking at the state and waiting.
-        self.work.notify_one();
-    }
-}
-
-/// Counts a worker as idle until dropped.
-struct Idle<'a>(&'a AtomicUsize);
-
-impl Drop for Idle<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.idle.call_all();
     }
 }
 
@@ -253,7 +251,9 @@ impl Waiting {
                 Some(level) => self.run.memory_of_level(level, memory.saturating_sub(largest)),
                 None => memory,
             };
-            self.run.has_room(rank)
+            let waits = task.yields() && self.run.returning.load(Ordering::SeqCst) > 0;
+            !waits
+                && self.run.has_room(rank)
                 && self.run.held.load(Ordering::SeqCst).saturating_add(needs) <= room
         })
     }
@@ -267,12 +267,13 @@ impl RunState {
             idle: Arc::clone(&queue.idle),
             live: Arc::clone(&queue.live),
             held: Arc::clone(&queue.held),
-            work: Arc::clone(&queue.work),
             ranks: ranks.max(1) as usize,
             levels,
             largest,
             instances: queue.instances,
             places: Semaphore::new(max_concurrency as usize),
+            place_left: Notify::new(),
+            returning: AtomicUsize::new(0),
             flows: Mutex::default(),
             all_interrupted: AtomicBool::new(false),
             some_interrupted: Mutex::default(),
@@ -282,19 +283,42 @@ impl RunState {
 
     fn leave_place(&self) {
         self.places.add_permits(1);
+        if self.returning.load(Ordering::SeqCst) > 0 {
+            self.place_left.notify_waiters();
+        }
     }
 
     /// Leaves the place of a step that is suspended. Its worker may be about to sleep, so another
     /// look at the queue has to be asked for.
     pub(super) fn lend_place(&self) {
         self.leave_place();
-        if self.has_idle_workers() {
-            self.work.notify_one();
-        }
+        self.idle.call();
     }
 
-    /// Waits for a place; those that wait here come before steps that have not begun.
+    /// Workers that have nothing to do.
+    pub(super) fn idle(&self) -> &IdleWorkers {
+        &self.idle
+    }
+
+    /// Waits for a place. Steps that yield and have not begun come after those that wait here.
+    ///
+    /// The place is taken when the step is about to go on and not before: its worker may be at something else, and
+    /// others can use the place until then. Where they do so again and again, one is kept for the step.
     pub(super) async fn enter_place(&self) {
+        self.place_for_returning().await;
+        // Others may begin steps that yield.
+        self.idle.call();
+    }
+
+    async fn place_for_returning(&self) {
+        let _returning = Counted::new(&self.returning);
+        for _ in 0..MISSED_PLACES {
+            let left = self.place_left.notified();
+            if let Ok(place) = self.places.try_acquire() {
+                return place.forget();
+            }
+            left.await;
+        }
         if let Ok(place) = self.places.acquire().await {
             place.forget();
         }
@@ -338,10 +362,6 @@ impl RunState {
     /// more than the one around it, so that the deepest can always go on.
     fn memory_of_level(&self, level: u32, memory: u64) -> u64 {
         memory / u64::from(self.levels.max(1)) * u64::from(level + 1)
-    }
-
-    pub(super) fn has_idle_workers(&self) -> bool {
-        self.idle.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn interrupt(&self, id: StepId) {

@@ -127,10 +127,11 @@ impl Driver {
             _host: host.clone(),
             specs,
             refused,
-            journal: Journal::new(run, options.store, watcher),
+            journal: Journal::new(run, options.store, watcher, Arc::clone(inbox.bell())),
             scheduler,
             session,
             inbox,
+            reports: Vec::new(),
             reuse,
             playbacks: Playbacks::default(),
             timers: BTreeMap::new(),
@@ -141,6 +142,7 @@ impl Driver {
             beginning: None,
             cancelling: false,
             finished: None,
+            failed: None,
         }
     }
 }
