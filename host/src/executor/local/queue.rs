@@ -35,9 +35,17 @@ struct State {
     runs: Vec<Waiting>,
     /// The run that is looked at first, so that all get their turn.
     turn: usize,
-    /// Bytes that a step of any of the runs may need which does not yield.
-    largest: u64,
+    /// What steps that do not yield may need, of any of the runs.
+    needed: Needed,
     closed: bool,
+}
+
+/// Bytes of memory that steps may need which do not yield.
+#[derive(Debug, Clone, Copy, Default)]
+struct Needed {
+    by_one: u64,
+    /// By all that run at once.
+    by_all: u64,
 }
 
 #[derive(Debug)]
@@ -57,7 +65,7 @@ pub(super) struct RunState {
     /// One more than the highest rank of its steps.
     ranks: usize,
     levels: u32,
-    largest: u64,
+    needed: Needed,
     instances: u32,
     /// One permit for each step that may run now.
     places: Semaphore,
@@ -127,9 +135,9 @@ impl Queue {
         let runs = state.runs.len();
         for offset in 0..runs {
             let index = (state.turn + offset) % runs;
-            let largest = state.largest;
+            let needed = state.needed;
             let waiting = &mut state.runs[index];
-            if !waiting.has_room(self.memory, largest) {
+            if !waiting.has_room(self.memory, needed) {
                 continue;
             }
             let Some(mut deepest) = waiting.tasks.last_entry() else { continue };
@@ -231,24 +239,34 @@ impl Queue {
 impl State {
     fn has_work(&self, memory: u64) -> bool {
         self.runs.iter().any(|waiting| {
-            waiting.has_room(memory, self.largest) && waiting.run.places.available_permits() > 0
+            waiting.has_room(memory, self.needed) && waiting.run.places.available_permits() > 0
         })
     }
 
     fn measure(&mut self) {
-        self.largest = self.runs.iter().map(|waiting| waiting.run.largest).max().unwrap_or(0);
+        let needed = self.runs.iter().map(|waiting| waiting.run.needed);
+        self.needed = needed.fold(Needed::default(), |all, one| Needed {
+            by_one: all.by_one.max(one.by_one),
+            by_all: all.by_all.max(one.by_all),
+        });
     }
 }
 
 impl Waiting {
     /// Whether the next step of the run can begin: there is an instance for it, and memory.
-    fn has_room(&self, memory: u64, largest: u64) -> bool {
+    fn has_room(&self, memory: u64, needed: Needed) -> bool {
         let deepest = self.tasks.last_key_value();
         let next = deepest.and_then(|(rank, tasks)| Some((*rank, tasks.front()?)));
         next.is_some_and(|(rank, task)| {
             let needs = task.attempt.limits().memory;
             let room = match task.spec.level {
-                Some(level) => self.run.memory_of_level(level, memory.saturating_sub(largest)),
+                Some(level) => {
+                    // All that run at once should have room beside those that yield; one of them must.
+                    let left = memory - needed.by_all.min(memory / 2).max(needed.by_one).min(memory);
+                    let fits = needs <= self.run.memory_of_level(0, left);
+                    let left = if fits { left } else { memory.saturating_sub(needed.by_one) };
+                    self.run.memory_of_level(level, left)
+                }
                 None => memory,
             };
             let waits = task.yields() && self.run.returning.load(Ordering::SeqCst) > 0;
@@ -269,7 +287,10 @@ impl RunState {
             held: Arc::clone(&queue.held),
             ranks: ranks.max(1) as usize,
             levels,
-            largest,
+            needed: Needed {
+                by_one: largest,
+                by_all: largest.saturating_mul(max_concurrency.into()),
+            },
             instances: queue.instances,
             places: Semaphore::new(max_concurrency as usize),
             place_left: Notify::new(),
