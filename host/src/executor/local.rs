@@ -6,6 +6,8 @@
 //! no task, no wake-up and no hand-off.
 
 mod idle;
+mod memory;
+mod parked;
 mod port;
 mod queue;
 
@@ -21,12 +23,12 @@ use dynhost_graph::event::Failure;
 use dynhost_graph::scheduler::{Credit, StepId};
 use futures::FutureExt;
 use futures::future::Either;
-use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Attempt, Executor, Outcome, Report, ReportKind, Serving, Session, Task, Used};
 use crate::component::Runner;
 use crate::instance::{self, Ports, panic_words};
 
+use parked::{Glance, Parked};
 use port::{Begun, LocalPort};
 use queue::{Queue, RunState};
 
@@ -165,7 +167,8 @@ const TURN_OF_OTHERS: Duration = Duration::from_millis(50);
 
 /// The life of one worker.
 async fn work(queue: &Queue) {
-    let mut parked = FuturesUnordered::new();
+    let glance = Glance::default();
+    let mut parked = Parked::new(glance.clone());
     // Looking at the clock is a good part of what a short step costs: the end of one is the
     // beginning of the next.
     let mut now = Instant::now();
@@ -176,12 +179,12 @@ async fn work(queue: &Queue) {
         // steps that have not begun get as much.
         if now >= look_again && !parked.is_empty() {
             let before = now;
-            while let Some(Some(_)) = parked.next().now_or_never() {}
+            parked.go_on();
             now = Instant::now();
             look_again = now + (now - before).min(TURN_OF_OTHERS);
         }
         if let Some((run, task)) = queue.take() {
-            let mut attempt = Box::pin(attempt(run, task, now));
+            let mut attempt = Box::pin(attempt(run, task, now, &glance));
             match futures::poll!(&mut attempt) {
                 Poll::Ready(ended) => now = ended,
                 Poll::Pending => {
@@ -209,30 +212,29 @@ async fn work(queue: &Queue) {
 }
 
 /// Waits until there may be something to do; false when the executor is gone.
-async fn wait<F: Future>(queue: &Queue, parked: &mut FuturesUnordered<F>) -> bool {
+async fn wait<F: Future>(queue: &Queue, parked: &mut Parked<F>) -> bool {
     let mut work = pin!(queue.wait());
     poll_fn(|cx| {
         if let Poll::Ready(open) = work.as_mut().poll(cx) {
             return Poll::Ready(open);
         }
-        match parked.poll_next_unpin(cx) {
-            Poll::Ready(Some(_)) => Poll::Ready(true),
-            // What they reported may be what this worker waits for.
-            Poll::Ready(None) | Poll::Pending if queue.turn() => Poll::Ready(true),
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        // What they reported may be what this worker waits for.
+        if parked.poll(cx).is_ready() || queue.turn() {
+            return Poll::Ready(true);
         }
+        Poll::Pending
     })
     .await
 }
 
 /// One attempt, from its first report to its last; says when it ended.
-async fn attempt(run: Arc<RunState>, task: Task, started: Instant) -> Instant {
+async fn attempt(run: Arc<RunState>, task: Task, started: Instant, glance: &Glance) -> Instant {
     let begun = Arc::new(Begun::default());
     let span = {
         let Attempt { step, number, settings, .. } = &*task.attempt;
         run.inbox.span().of_attempt(&settings.run, step, *number)
     };
-    let mut guest = pin!(bounded(&run, &task, &begun));
+    let mut guest = pin!(bounded(&run, &task, (&begun, glance)));
     let (outcome, used) = poll_fn(|cx| span.inside(|| guest.as_mut().poll(cx))).await;
     let now = Instant::now();
     span.attempt_ended(&outcome, used);
@@ -255,7 +257,11 @@ fn unused(outcome: Outcome) -> (Outcome, Used) {
 }
 
 /// Runs a guest until it ends, its time is over, or it is interrupted.
-async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outcome, Used) {
+async fn bounded(
+    run: &Arc<RunState>,
+    task: &Task,
+    (begun, glance): (&Arc<Begun>, &Glance),
+) -> (Outcome, Used) {
     let port = LocalPort::new(run, task, Arc::clone(begun));
     let fuel = task.attempt.limits().fuel.is_some();
     let guest = match task.spec.component.runner(fuel) {
@@ -296,6 +302,10 @@ async fn bounded(run: &Arc<RunState>, task: &Task, begun: &Arc<Begun>) -> (Outco
         if time_over.as_mut().poll(cx).is_ready() || over {
             let after_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             return Poll::Ready(unused(Outcome::Failed(Failure::TimedOut { after_ms })));
+        }
+        if glance.is_all() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         // Other workers may have no time to look at what was reported before.
         run.inbox.push(None, now.into_std());

@@ -1,7 +1,7 @@
 //! The steps that wait for a worker, and the places of each run.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::super::{Inbox, Serving, Task};
 use super::idle::{Counted, IdleWorkers};
+use super::memory::{Memory, Needs};
 use super::port::Flow;
 
 /// How often a step that was suspended finds a place taken by others before the next one is kept for it.
@@ -24,10 +25,7 @@ pub(super) struct Queue {
     live: Arc<AtomicUsize>,
     /// How many there may be.
     instances: u32,
-    /// Bytes of memory for all guests at once.
-    memory: u64,
-    /// How many of them the attempts hold that have begun and not ended: each its memory limit.
-    held: Arc<AtomicU64>,
+    memory: Arc<Memory>,
 }
 
 #[derive(Debug, Default)]
@@ -35,17 +33,9 @@ struct State {
     runs: Vec<Waiting>,
     /// The run that is looked at first, so that all get their turn.
     turn: usize,
-    /// What steps that do not yield may need, of any of the runs.
-    needed: Needed,
+    /// What any of the runs may need.
+    needs: Needs,
     closed: bool,
-}
-
-/// Bytes of memory that steps may need which do not yield.
-#[derive(Debug, Clone, Copy, Default)]
-struct Needed {
-    by_one: u64,
-    /// By all that run at once.
-    by_all: u64,
 }
 
 #[derive(Debug)]
@@ -61,11 +51,11 @@ pub(super) struct RunState {
     pub(super) inbox: Arc<Inbox>,
     idle: Arc<IdleWorkers>,
     live: Arc<AtomicUsize>,
-    held: Arc<AtomicU64>,
+    memory: Arc<Memory>,
     /// One more than the highest rank of its steps.
     ranks: usize,
     levels: u32,
-    needed: Needed,
+    needs: Needs,
     instances: u32,
     /// One permit for each step that may run now.
     places: Semaphore,
@@ -92,8 +82,7 @@ impl Queue {
             idle: Arc::new(IdleWorkers::new()),
             live: Arc::default(),
             instances,
-            memory,
-            held: Arc::default(),
+            memory: Arc::new(Memory::new(memory)),
         }
     }
 
@@ -135,9 +124,9 @@ impl Queue {
         let runs = state.runs.len();
         for offset in 0..runs {
             let index = (state.turn + offset) % runs;
-            let needed = state.needed;
+            let needs = state.needs;
             let waiting = &mut state.runs[index];
-            if !waiting.has_room(self.memory, needed) {
+            if !waiting.has_room(needs) {
                 continue;
             }
             let Some(mut deepest) = waiting.tasks.last_entry() else { continue };
@@ -152,9 +141,9 @@ impl Queue {
                 Some(task) => {
                     state.turn = index + 1;
                     self.live.fetch_add(1, Ordering::SeqCst);
-                    self.held.fetch_add(task.attempt.limits().memory, Ordering::SeqCst);
+                    self.memory.take(&task);
                     // Room may have come back without anyone being told.
-                    if self.idle.any() && state.has_work(self.memory) {
+                    if self.idle.any() && state.has_work() {
                         self.idle.call();
                     }
                     return Some((run, task));
@@ -222,7 +211,7 @@ impl Queue {
             if state.closed {
                 return false;
             }
-            if state.has_work(self.memory) {
+            if state.has_work() {
                 return true;
             }
         }
@@ -237,60 +226,42 @@ impl Queue {
 }
 
 impl State {
-    fn has_work(&self, memory: u64) -> bool {
+    fn has_work(&self) -> bool {
         self.runs.iter().any(|waiting| {
-            waiting.has_room(memory, self.needed) && waiting.run.places.available_permits() > 0
+            waiting.has_room(self.needs) && waiting.run.places.available_permits() > 0
         })
     }
 
     fn measure(&mut self) {
-        let needed = self.runs.iter().map(|waiting| waiting.run.needed);
-        self.needed = needed.fold(Needed::default(), |all, one| Needed {
-            by_one: all.by_one.max(one.by_one),
-            by_all: all.by_all.max(one.by_all),
-        });
+        let needs = self.runs.iter().map(|waiting| waiting.run.needs);
+        self.needs = needs.fold(Needs::default(), Needs::or);
     }
 }
 
 impl Waiting {
     /// Whether the next step of the run can begin: there is an instance for it, and memory.
-    fn has_room(&self, memory: u64, needed: Needed) -> bool {
+    fn has_room(&self, needs: Needs) -> bool {
         let deepest = self.tasks.last_key_value();
         let next = deepest.and_then(|(rank, tasks)| Some((*rank, tasks.front()?)));
         next.is_some_and(|(rank, task)| {
-            let needs = task.attempt.limits().memory;
-            let room = match task.spec.level {
-                Some(level) => {
-                    // All that run at once should have room beside those that yield; one of them must.
-                    let left = memory - needed.by_all.min(memory / 2).max(needed.by_one).min(memory);
-                    let fits = needs <= self.run.memory_of_level(0, left);
-                    let left = if fits { left } else { memory.saturating_sub(needed.by_one) };
-                    self.run.memory_of_level(level, left)
-                }
-                None => memory,
-            };
             let waits = task.yields() && self.run.returning.load(Ordering::SeqCst) > 0;
-            !waits
-                && self.run.has_room(rank)
-                && self.run.held.load(Ordering::SeqCst).saturating_add(needs) <= room
+            !waits && self.run.has_room(rank) && self.run.memory.fits(task, self.run.levels, needs)
         })
     }
 }
 
 impl RunState {
     fn new(serving: Serving, queue: &Queue) -> Self {
-        let Serving { max_concurrency, ranks, levels, largest, inbox } = serving;
+        let needs = Needs::of(&serving);
+        let Serving { max_concurrency, ranks, levels, inbox, .. } = serving;
         Self {
             inbox,
             idle: Arc::clone(&queue.idle),
             live: Arc::clone(&queue.live),
-            held: Arc::clone(&queue.held),
+            memory: Arc::clone(&queue.memory),
             ranks: ranks.max(1) as usize,
             levels,
-            needed: Needed {
-                by_one: largest,
-                by_all: largest.saturating_mul(max_concurrency.into()),
-            },
+            needs,
             instances: queue.instances,
             places: Semaphore::new(max_concurrency as usize),
             place_left: Notify::new(),
@@ -361,7 +332,7 @@ impl RunState {
         if !flow.is_some_and(|flow| flow.is_suspended()) {
             self.leave_place();
         }
-        self.held.fetch_sub(task.attempt.limits().memory, Ordering::SeqCst);
+        self.memory.give_back(task);
         self.live.fetch_sub(1, Ordering::SeqCst);
     }
 
@@ -374,15 +345,6 @@ impl RunState {
         let half = self.instances as usize / 2;
         let room = half + (half - 1) * (rank as usize + 1) / self.ranks;
         self.live.load(Ordering::SeqCst) < room
-    }
-
-    /// How much of the memory for steps that yield may be held for one of this level to begin.
-    ///
-    /// Such a step keeps its memory while it is suspended, until its clones have caught up. Clones that do not yield end
-    /// by themselves, and the largest of them always finds room; of clones that yield in turn, each level may take
-    /// more than the one around it, so that the deepest can always go on.
-    fn memory_of_level(&self, level: u32, memory: u64) -> u64 {
-        memory / u64::from(self.levels.max(1)) * u64::from(level + 1)
     }
 
     pub(super) fn interrupt(&self, id: StepId) {
