@@ -165,6 +165,11 @@ impl Inbox {
         }
     }
 
+    /// Whether all that was reported has been taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).reports.is_empty()
+    }
+
     /// Waits for reports and moves them to `into`, which is empty.
     pub(crate) async fn receive(&self, into: &mut Vec<Report>) {
         loop {

@@ -29,6 +29,7 @@ use wasmtime::component::{
 use wasmtime::{Store, Trap};
 
 use crate::capability::{Granted, States};
+use crate::clock::RunClock;
 use crate::large::LargeValues;
 use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
@@ -105,6 +106,8 @@ pub struct Settings {
     pub large_values: Option<Arc<LargeValues>>,
     /// What it is granted of the capabilities of the program that embeds the host.
     pub granted: Granted,
+    /// What time it is.
+    pub(crate) clock: RunClock,
 }
 
 impl Settings {

@@ -43,6 +43,7 @@ mod admission;
 pub mod build;
 pub mod cache;
 pub mod capability;
+mod clock;
 mod code_cache;
 pub mod component;
 mod engine;

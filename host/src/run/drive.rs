@@ -19,6 +19,7 @@ use super::playback::{Found, Playbacks, Played};
 use super::reuse::Reuse;
 use super::tally::Tally;
 use super::{RunError, RunResult};
+use crate::clock::RunClock;
 use crate::executor::{Asked, Attempt, Inbox, Report, Session, StepSpec, Task};
 use crate::host::Host;
 
@@ -45,6 +46,8 @@ pub(super) struct Driver {
     specs: Vec<Arc<StepSpec>>,
     reuse: Reuse,
     playbacks: Playbacks,
+    clock: RunClock,
+    max_concurrency: u32,
     timers: BTreeMap<(Instant, u64), StepId>,
     timers_set: u64,
     actions: Vec<Action>,
@@ -76,12 +79,14 @@ impl Driver {
         while self.finished.is_none() {
             self.journal.settle()?;
             let due = self.timers.keys().next().map(|(at, _)| *at);
+            // Only those of the executor's that may run at once hold a place there.
+            let places = self.scheduler.steps_placed().min(self.max_concurrency);
             let (waits, is_behind) = (self.journal.waits(), self.journal.is_behind());
             tokio::select! {
                 () = inbox.receive(&mut reports), if !is_behind => self.take(&mut reports),
                 kept = self.journal.kept(), if waits => kept?,
                 () = cancel.notified() => self.cancel(CancelReason::Requested),
-                () = sleep_until(due) => self.wake(),
+                () = self.clock.reached(due, places, || inbox.is_empty()) => self.wake(),
             }
             self.act();
         }
@@ -277,11 +282,11 @@ impl Driver {
 
     fn wake_later(&mut self, id: StepId, after: Duration) {
         self.timers_set += 1;
-        self.timers.insert((Instant::now() + after, self.timers_set), id);
+        self.timers.insert((self.clock.now() + after, self.timers_set), id);
     }
 
     fn wake(&mut self) {
-        let now = Instant::now();
+        let now = self.clock.now();
         while let Some(timer) = self.timers.first_entry()
             && timer.key().0 <= now
         {
@@ -338,12 +343,5 @@ pub(super) fn event_of(action: Action) -> Option<Event> {
         }
         Action::Drop { nodes, keys } => Some(Event::ClonesDropped { nodes, keys }),
         _ => None,
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -11,6 +11,7 @@ use dynhost_graph::event::{Event, Recorded};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Batch;
+use crate::clock::RunClock;
 use crate::store::{Answer, Receipt, RunStore, StoreError};
 
 /// Events that may wait to be kept before the run waits for its store.
@@ -20,6 +21,7 @@ pub(super) struct Journal {
     run: Arc<str>,
     store: Arc<dyn RunStore>,
     watcher: Option<UnboundedSender<Batch>>,
+    clock: RunClock,
     answer: UnboundedSender<Answer>,
     answers: UnboundedReceiver<Answer>,
     /// Batches that are not kept yet, and the events in them.
@@ -32,9 +34,10 @@ impl Journal {
         run: Arc<str>,
         store: Arc<dyn RunStore>,
         watcher: Option<UnboundedSender<Batch>>,
+        clock: RunClock,
     ) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
-        Self { run, store, watcher, answer, answers, batches: 0, events: 0 }
+        Self { run, store, watcher, clock, answer, answers, batches: 0, events: 0 }
     }
 
     pub(super) fn run(&self) -> &Arc<str> {
@@ -43,7 +46,7 @@ impl Journal {
 
     /// Hands events to the store, with the present time.
     pub(super) fn record(&mut self, events: Vec<Event>) -> Batch {
-        let at_us = now_us();
+        let at_us = self.clock.now_us();
         let recorded = events.into_iter().map(|event| Recorded { at_us, event }).collect();
         let recorded: Batch = Arc::new(recorded);
         if !recorded.is_empty() {
