@@ -233,7 +233,9 @@ impl Host {
             let path = base.join(&component.path.value);
             let native = component.path.value.strip_prefix(NATIVE);
             let result = match (native, &component.sha256) {
-                (Some(name), _) => self.native(name, &path),
+                (Some(name), pinned) => self
+                    .native(name, &path)
+                    .and_then(|native| native.pinned(pinned.as_ref().map(|it| &*it.value))),
                 (None, Some(digest)) => self.load_pinned(&path, &digest.value),
                 (None, None) => self.load(&path),
             };

@@ -46,7 +46,8 @@ impl Component {
 
     /// The same component, whose ops are run by something else.
     pub(crate) fn run_by(&self, code: impl NativeCode + 'static) -> Self {
-        let Loaded { path, digest, size, imports, exports, ops, .. } = &*self.0.loaded;
+        let Loaded { path, digest, size, imports, exports, ops, capabilities, .. } =
+            &*self.0.loaded;
         let loaded = Loaded {
             path: path.clone(),
             digest: digest.clone(),
@@ -54,7 +55,7 @@ impl Component {
             imports: imports.clone(),
             exports: exports.clone(),
             ops: ops.clone(),
-            capabilities: Capabilities::default(),
+            capabilities: capabilities.clone(),
             code: Code::Native(Box::new(code)),
         };
         Self::with(&Arc::new(loaded), Vec::new())

@@ -214,7 +214,8 @@ impl Doubled {
         if let Some(call) = self.stub(&attempt.settings.op.name) {
             return native::run(&**call, ports).await;
         }
-        match self.inner.runner(attempt.limits().fuel.is_some()) {
+        let inner = self.inner.granting(attempt.settings.granted.names().collect());
+        match inner.runner(attempt.limits().fuel.is_some()) {
             Ok(Runner::Wasm(code)) => instance::run(code, &attempt, ports.emits).await.0,
             Ok(Runner::Native(code)) => code.run(ports).await,
             Err(message) => Outcome::Failed(Failure::Host { message }),
