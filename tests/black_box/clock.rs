@@ -180,6 +180,25 @@ nodes.late = { op = "hostile/fail", config = { kind = "transient", until = 1 }, 
     });
 }
 
+/// A step that sleeps is interrupted like any other one.
+#[test]
+fn what_waits_for_the_clock_is_cancelled() {
+    let sleeps = r#"
+nodes.one = { op = "machine/sleep_a_little", grants.clock = "real" }
+nodes.two = { op = "basics/echo", inputs.value.value = 1 }
+"#;
+    let clock = FakeClock::new();
+    let job = Doubles::new().delay("two", HOUR).clock(&clock).apply(&Job::new(sleeps).prepare());
+    let ran = block_on(async {
+        let mut watched = Watched::new(host().watch(&job, RunOptions::default()));
+        watched.until(2, is_start).await;
+        watched.run.cancel();
+        watched.ended().await
+    });
+    assert_eq!(ran.counts().cancelled, 2);
+    assert_eq!(clock.passed(), Duration::ZERO);
+}
+
 /// A guest that is granted the clock sees this one, and sleeps by it; the virtual clock of others is what it always is.
 #[test]
 fn guests_see_the_clock() {

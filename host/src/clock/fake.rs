@@ -31,8 +31,8 @@ const START: Duration = Duration::from_hours(262_968);
 /// - the times of the events in its history.
 ///
 /// How long an attempt took (`took_us`), what native ops ask of the machine or of tokio, and the network are real. A guest that
-/// waits for the network and for time at once counts as one that waits for time. A clock is for one run at a time; clones are
-/// the same clock.
+/// waits for the network and for time at once counts as one that waits for time. A jumping clock stands still as well while steps
+/// wait for memory of the host that steps which sleep hold. A clock is for one run at a time; clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;
