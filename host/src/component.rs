@@ -320,17 +320,6 @@ impl Component {
         component
     }
 
-    /// The component, if it has this digest or none is asked for.
-    pub(crate) fn pinned(self, pinned: Option<&str>) -> Result<Self, ComponentError> {
-        match pinned {
-            Some(pinned) if !pinned.eq_ignore_ascii_case(self.digest()) => {
-                let (path, found) = (self.path().to_path_buf(), self.digest().to_owned());
-                Err(ComponentError::Digest { path, found, pinned: pinned.to_owned() })
-            }
-            _ => Ok(self),
-        }
-    }
-
     fn with(loaded: &Arc<Loaded>, granted: Vec<&'static str>) -> Self {
         Self::of(Arc::clone(loaded), granted, Default::default())
     }

@@ -61,6 +61,17 @@ impl Component {
         Self::with(&Arc::new(loaded), Vec::new())
     }
 
+    /// The component, if it has this digest or none is asked for.
+    pub(crate) fn pinned(self, pinned: Option<&str>) -> Result<Self, ComponentError> {
+        match pinned {
+            Some(pinned) if !pinned.eq_ignore_ascii_case(self.digest()) => {
+                let (path, found) = (self.path().to_path_buf(), self.digest().to_owned());
+                Err(ComponentError::Digest { path, found, pinned: pinned.to_owned() })
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// Whether this is a clone of the other one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0.loaded, &other.0.loaded)
