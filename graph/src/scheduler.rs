@@ -282,6 +282,12 @@ impl Scheduler {
         &self.job
     }
 
+    /// Steps that the executor has and that are not suspended: each holds a place, or waits for one.
+    #[must_use]
+    pub fn steps_placed(&self) -> u32 {
+        self.placed
+    }
+
     /// Begins the run: what follows from `RunStarted`.
     pub fn start(&mut self, actions: &mut Vec<Action>) {
         self.add_frame(NewFrame::root());

@@ -99,6 +99,7 @@ impl Shared {
 
 /// What a job takes ops from.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum ComponentSource {
     /// A component that is loaded.
     Loaded(Component),
@@ -132,6 +133,7 @@ pub struct ComponentRef(String);
 
 /// Where a node finds its op: a component of the job, or one that is loaded, which then becomes one.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum OpSource {
     /// By the name that the job gives it.
     Alias(String),

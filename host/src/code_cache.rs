@@ -19,9 +19,13 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::engine::EngineSettings;
+use crate::trace;
 
 /// Bytes of the SHA-256 at the end of a file.
 const CHECKSUM: usize = 32;
+
+/// Why what is not private is not used.
+const FOREIGN: &str = "it belongs to another user, or others may write to it";
 
 /// A folder of compiled code.
 #[derive(Debug)]
@@ -32,9 +36,15 @@ pub(crate) struct CodeCache {
 impl CodeCache {
     /// Uses `folder`, making it where it is missing; `None` where it cannot be made private.
     pub(crate) fn open(folder: &Path) -> Option<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
-        let metadata = fs::symlink_metadata(folder).ok()?;
-        (metadata.is_dir() && is_private(&metadata)).then(|| Self { folder: folder.to_path_buf() })
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let why = match made.and_then(|()| fs::symlink_metadata(folder)) {
+            Ok(metadata) if !metadata.is_dir() => "it is no folder".to_owned(),
+            Ok(metadata) if !is_private(&metadata) => FOREIGN.to_owned(),
+            Ok(_) => return Some(Self { folder: folder.to_path_buf() }),
+            Err(error) => error.to_string(),
+        };
+        trace::code_not_used(folder, &why);
+        None
     }
 
     /// Where the code of the component with this digest is, or would be.
@@ -52,14 +62,9 @@ impl CodeCache {
     ) -> Option<Component> {
         let file = self.file(settings, digest);
         let metadata = fs::symlink_metadata(&file).ok()?;
-        if !metadata.is_file() || !is_private(&metadata) {
-            return None;
-        }
-        let bytes = fs::read(&file).ok()?;
-        let (code, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
-        if Sha256::digest(code).as_slice() != checksum {
-            return None;
-        }
+        let bytes = read_whole(&file, &metadata);
+        let bytes = bytes.inspect_err(|why| trace::code_not_used(&file, why)).ok()?;
+        let code = &bytes[..bytes.len() - CHECKSUM];
         #[expect(
             unsafe_code,
             reason = "the file was written by `write` below: it lies in a folder that only this \
@@ -88,6 +93,22 @@ impl CodeCache {
         if written.is_err() {
             let _ = fs::remove_file(&partial);
         }
+    }
+}
+
+/// Reads a file that nobody else could have written, and that is as it was written; or says why it does not.
+fn read_whole(file: &Path, metadata: &fs::Metadata) -> Result<Vec<u8>, String> {
+    if !metadata.is_file() {
+        return Err("it is no file of its own".to_owned());
+    }
+    if !is_private(metadata) {
+        return Err(FOREIGN.to_owned());
+    }
+    let bytes = fs::read(file).map_err(|error| error.to_string())?;
+    let parts = bytes.len().checked_sub(CHECKSUM).map(|code| bytes.split_at(code));
+    match parts {
+        Some((code, checksum)) if Sha256::digest(code).as_slice() == checksum => Ok(bytes),
+        _ => Err("it is damaged".to_owned()),
     }
 }
 

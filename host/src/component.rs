@@ -303,17 +303,21 @@ impl Component {
                 let _ = granted.add(&**offer, &grant.section);
             }
         }
-        let names: Vec<_> = granted.names().collect();
+        (self.granting(granted.names().collect()), granted)
+    }
+
+    /// The component linked to these of the capabilities.
+    pub(crate) fn granting(&self, names: Vec<&'static str>) -> Self {
         if names == self.0.granted {
-            return (self.clone(), granted);
+            return self.clone();
         }
         let mut known = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = known.iter().find(|other| other.0.granted == names) {
-            return (same.clone(), granted);
+            return same.clone();
         }
         let component = Self::with(&self.0.loaded, names);
         known.push(component.clone());
-        (component, granted)
+        component
     }
 
     fn with(loaded: &Arc<Loaded>, granted: Vec<&'static str>) -> Self {

@@ -13,6 +13,7 @@ mod wasi;
 mod words;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -29,6 +30,7 @@ use wasmtime::component::{
 use wasmtime::{Store, Trap};
 
 use crate::capability::{Granted, States};
+use crate::clock::RunClock;
 use crate::large::LargeValues;
 use crate::secret::Secrets;
 use crate::wit::{CollectedMarker, FailureOut, InputIn, OP, OutputOut, ValueIn};
@@ -88,6 +90,7 @@ impl Linked {
 
 /// What all attempts at the steps of a node have in common.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settings {
     /// The run.
     pub run: Arc<str>,
@@ -105,6 +108,8 @@ pub struct Settings {
     pub large_values: Option<Arc<LargeValues>>,
     /// What it is granted of the capabilities of the program that embeds the host.
     pub granted: Granted,
+    /// What time it is.
+    pub(crate) clock: RunClock,
 }
 
 impl Settings {
@@ -121,6 +126,7 @@ impl Settings {
 
 /// One attempt at a step, as it is given to a guest.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The step.
     pub step: StepKey,
@@ -195,6 +201,13 @@ const LAST_WORDS: usize = 500;
 struct Cursor {
     list: Arc<Collection>,
     next: usize,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Attempt { step, number, .. } = &*self.attempt;
+        f.debug_struct("State").field("step", step).field("attempt", number).finish_non_exhaustive()
+    }
 }
 
 impl State {

@@ -44,6 +44,7 @@ mod bell;
 pub mod build;
 pub mod cache;
 pub mod capability;
+mod clock;
 mod code_cache;
 pub mod component;
 mod engine;

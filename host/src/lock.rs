@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dynhost_graph::manifest::{Manifest, Spanned};
+use dynhost_graph::manifest::{Component, Manifest, Spanned};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::component::hex;
+use crate::component::{NATIVE, hex};
 
 /// The file's name; it stands beside the manifests that it is for.
 pub const LOCK_FILE: &str = "dynhost.lock";
@@ -75,6 +75,12 @@ impl Lock {
         manifest.with_file_name(LOCK_FILE)
     }
 
+    /// Whether a lock speaks of this component: native ops are no file, but a part of the program that runs the job.
+    #[must_use]
+    pub fn covers(component: &Component) -> bool {
+        !component.path.value.starts_with(NATIVE)
+    }
+
     /// Reads a lock.
     ///
     /// # Errors
@@ -108,7 +114,7 @@ impl Lock {
             Err(error) => return Err(error),
         };
         let mut changed = Vec::new();
-        for component in &manifest.components {
+        for component in manifest.components.iter().filter(|it| Self::covers(it)) {
             let file = manifest.path.with_file_name(&component.path.value);
             let bytes = std::fs::read(&file).map_err(|source| LockError::File {
                 path: file,
@@ -134,12 +140,13 @@ impl Lock {
         std::fs::rename(&beside, path)
     }
 
-    /// Pins every component of a manifest to the file that it was locked to; loading it then refuses any other.
+    /// Pins every component of a manifest to the file that it was locked to; loading it then refuses any other. Native ops
+    /// stay as they are.
     ///
     /// # Errors
     /// A component is not locked, or the manifest itself pins another file.
     pub fn pin(&self, manifest: &mut Manifest) -> Result<(), LockError> {
-        for component in &mut manifest.components {
+        for component in manifest.components.iter_mut().filter(|it| Self::covers(it)) {
             let (alias, path) = (&component.alias.value, &component.path);
             let Some(digest) = self.components.get(&path.value) else {
                 let (alias, path) = (alias.clone(), path.value.clone());

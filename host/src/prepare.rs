@@ -17,6 +17,7 @@ use dynhost_graph::plan::{self, ComponentInfo, Folders};
 use crate::admission::Admission;
 use crate::build::JobError;
 use crate::capability;
+use crate::clock::RunClock;
 use crate::component::{Component, ComponentError, NATIVE};
 use crate::host::Host;
 use crate::run::RunOptions;
@@ -33,6 +34,7 @@ pub struct PreparedJob {
     /// What the job was planned from, where that is a manifest.
     pub(crate) manifest: Option<Arc<ManifestRecord>>,
     pub(crate) secrets: SecretValues,
+    pub(crate) clock: RunClock,
 }
 
 impl PreparedJob {
@@ -55,7 +57,8 @@ impl PreparedJob {
         let secrets = look_up(&mut job, &components).map_err(|problems| {
             PrepareError::Grants(problems.into_iter().map(|problem| problem.message).collect())
         })?;
-        Ok(Self { job: Arc::new(job), components, manifest: None, secrets })
+        let (job, clock) = (Arc::new(job), RunClock::default());
+        Ok(Self { job, components, manifest: None, secrets, clock })
     }
 
     /// The job.
@@ -178,7 +181,8 @@ impl Host {
             working: folders.working,
         };
         let manifest = Some(Arc::new(record));
-        Ok(PreparedJob { job: Arc::new(job), components: in_order, manifest, secrets })
+        let (job, clock) = (Arc::new(job), RunClock::default());
+        Ok(PreparedJob { job, components: in_order, manifest, secrets, clock })
     }
 
     /// Checks a manifest as [`Host::prepare`] does, but asks no value of params without a
@@ -229,7 +233,9 @@ impl Host {
             let path = base.join(&component.path.value);
             let native = component.path.value.strip_prefix(NATIVE);
             let result = match (native, &component.sha256) {
-                (Some(name), _) => self.native(name, &path),
+                (Some(name), pinned) => self
+                    .native(name, &path)
+                    .and_then(|native| native.pinned(pinned.as_ref().map(|it| &*it.value))),
                 (None, Some(digest)) => self.load_pinned(&path, &digest.value),
                 (None, None) => self.load(&path),
             };

@@ -97,6 +97,7 @@ pub struct Run {
 
 /// How a run ended.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunResult {
     /// The run.
     pub run: String,
@@ -128,6 +129,7 @@ impl RunResult {
 
 /// How many steps ended in which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct StepCounts {
     /// Ran and succeeded.
     pub succeeded: u64,

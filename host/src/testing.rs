@@ -41,14 +41,15 @@
 //! # }
 //! ```
 //!
-//! **Time** is that of the machine: there is no clock to be moved by hand. [`Doubles::without_delays`] takes away the
-//! delays before retries that nodes ask for.
+//! **Time** is that of the machine, unless a job is given a [`FakeClock`]: it moves when the test says so, or as soon as a
+//! run waits for nothing else.
 
 mod doubles;
 mod op;
 mod ran;
 mod watched;
 
+pub use crate::clock::FakeClock;
 pub use doubles::Doubles;
 pub use op::{OpRan, OpTrial, op};
 pub use ran::{Ran, StepRan, step_of};

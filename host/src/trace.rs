@@ -1,10 +1,12 @@
-//! What runs tell `tracing`: a span for each run and each attempt, events for what has no attempt, and the log of guests.
+//! What runs tell `tracing`: a span for each run and each attempt, events for what has no attempt, and the log of guests;
+//! and which compiled code is not used.
 //!
 //! Whatever a subscriber does, the run goes on: what it panics with ends here. Where none is interested, this costs a
 //! look at a level for each attempt.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use dynhost_graph::event::{Event, Level, RunStatus};
 use dynhost_graph::name::{KeyPath, StepKey};
@@ -15,6 +17,7 @@ use crate::instance::{Outcome, Used};
 const RUN: &str = "dynhost::run";
 const STEP: &str = "dynhost::step";
 const GUEST: &str = "dynhost::guest";
+const CODE: &str = "dynhost::code";
 
 /// A span of a subscriber that may panic.
 #[derive(Debug)]
@@ -128,6 +131,13 @@ impl Drop for Span {
             quietly(|| drop(span));
         }
     }
+}
+
+/// Says that kept code is not used, nor new code kept there.
+pub(crate) fn code_not_used(path: &Path, why: &str) {
+    quietly(
+        || tracing::warn!(target: CODE, path = %path.display(), why, "compiled code is not used"),
+    );
 }
 
 /// Passes a line of a guest's log on, inside of the span that is current.

@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dynhost::graph::event::{Failure, LimitKind};
+use dynhost::native::OpFailure;
 use dynhost::store::sqlite::SqliteStore;
+use dynhost::testing::{self, Doubles};
 use dynhost::{Host, HostBuilder};
 use serde_json::json;
 use tempfile::tempdir;
@@ -66,6 +68,24 @@ outputs.calls.collect = "calls"
     assert_eq!(ran.output("calls"), Some(vec![2; 3000].into()));
     assert_eq!(shop.counts.made.load(Ordering::Relaxed), 3000);
     assert_eq!(shop.counts.gone.load(Ordering::Relaxed), 3000);
+}
+
+/// A test may disturb steps that use a capability: what they are granted stays granted, and nothing else is.
+#[test]
+fn doubles_leave_the_grants_as_they_are() {
+    let host = host_with(&Shop::default());
+    let job = Job::new(&format!(
+        r#"
+nodes.one = {{ op = "orders/total", inputs.id.value = "north-7", {NORTH}, retry.max_attempts = 2 }}
+nodes.other = {{ op = "orders/total", inputs.id.value = "north-7" }}
+outputs.out.from = "one"
+"#
+    ));
+    let doubles = Doubles::new().fail("one", 1, OpFailure::transient("made to fail"));
+    let ran = block_on(testing::run(&host, &doubles.apply(&job.host(&host).prepare())));
+    ran.step("one").succeeded().attempts(2);
+    assert_eq!(ran.output("out"), Some(json!(7)));
+    ran.step("other").failed("not granted");
 }
 
 /// What is not granted is there and fails, so that the ops of a component that do not need it run without.

@@ -1,6 +1,7 @@
 //! Failures that stay where they are, retries, and what is tolerated.
 
 use dynhost::graph::event::{CancelReason, Event, Failure, RunStatus};
+use dynhost::testing::FakeClock;
 use serde_json::json;
 
 use crate::job::{Job, is_emit, is_skip, is_start, is_success, node, run};
@@ -221,6 +222,7 @@ keys.from = "keys"
 values.collect = "clone"
 "#,
     )
+    .clock(&FakeClock::new().jumping())
     .run()
     .succeeded();
     assert_eq!(ran.output("keys"), Some(json!(["new", "other", "same"])));
@@ -259,7 +261,8 @@ values.collect = "clone"
 /// failure of the run.
 #[test]
 fn the_failure_of_a_dropped_key_does_not_count() {
-    let ran = run(r#"
+    let ran = Job::new(
+        r#"
 [nodes.yielder]
 op = "odd/attempts"
 config.attempts = [[["bad", "text"], ["good", 1]], [["good", 1]]]
@@ -272,7 +275,10 @@ op = "basics/sum"
 inputs.numbers.collect = "clone"
 [outputs]
 sum.from = "sum"
-"#)
+"#,
+    )
+    .clock(&FakeClock::new().jumping())
+    .run()
     .succeeded();
     assert_eq!(ran.output("sum"), Some(json!(2)));
     assert_eq!(ran.failures(), []);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dynhost::graph::event::{Event, RunStatus};
+use dynhost::graph::event::{Event, Failure, RunStatus};
 use dynhost::native::{NativeOps, Op};
 use dynhost::{Host, StepLimits};
 use serde_json::json;
@@ -87,6 +87,32 @@ nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "30s
         assert_eq!(ended.status(), RunStatus::Cancelled);
         assert_eq!(ended.result.failures, [], "no loop had come to its timeout");
     });
+}
+
+/// The time of a step is over when it is over, however many others compute on its worker: a round of all of these takes a
+/// second and a half.
+#[test]
+fn many_loops_end_in_time() {
+    let host = new_host(1);
+    let ran = block_on(async {
+        let loops = Job::new(
+            r#"
+nodes.numbers = { op = "basics/numbers", inputs.n.value = 150 }
+nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "3s", limits.memory = "8MiB" }
+"#,
+        )
+        .max_concurrency(150)
+        .host(&host);
+        watch(loops.start()).await
+    });
+    let took = ran.events.iter().filter_map(|event| match event {
+        Event::StepFailed { failure: Failure::TimedOut { .. }, took_us, .. } => Some(*took_us),
+        _ => None,
+    });
+    let took: Vec<u64> = took.collect();
+    assert_eq!(took.len(), 150);
+    let longest = took.iter().max().expect("there are some");
+    assert!(*longest < 3_700_000, "one ran for {longest} µs");
 }
 
 /// A job that is prepared once runs any number of times, and gives the same each time.

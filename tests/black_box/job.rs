@@ -8,6 +8,7 @@ use dynhost::graph::event::{Event, Lineage};
 use dynhost::graph::manifest::Manifest;
 use dynhost::graph::params::{Given, GivenParams};
 use dynhost::store::RunStore;
+use dynhost::testing::{Doubles, FakeClock};
 pub(crate) use dynhost::testing::{Ran, Watched, block_on, step_of as step};
 use dynhost::{Events, Host, PrepareError, PreparedJob, Run, RunError, RunOptions};
 use serde_json::Value as Json;
@@ -73,6 +74,7 @@ pub(crate) struct Job {
     params: GivenParams,
     options: RunOptions,
     host: Host,
+    clock: Option<FakeClock>,
 }
 
 /// Runs a job with nothing special.
@@ -94,6 +96,7 @@ impl Job {
             params: GivenParams::new(),
             options: RunOptions::default(),
             host: host().clone(),
+            clock: None,
         }
     }
 
@@ -114,6 +117,12 @@ impl Job {
 
     pub(crate) fn host(mut self, host: &Host) -> Self {
         self.host = host.clone();
+        self
+    }
+
+    /// Goes by this clock.
+    pub(crate) fn clock(mut self, clock: &FakeClock) -> Self {
+        self.clock = Some(clock.clone());
         self
     }
 
@@ -141,7 +150,11 @@ impl Job {
 
     pub(crate) fn try_prepare(&self) -> Result<PreparedJob, PrepareError> {
         let manifest = Manifest::parse(Path::new("test.toml"), &self.text)?;
-        self.host.prepare(&manifest, &self.params)
+        let job = self.host.prepare(&manifest, &self.params)?;
+        Ok(match &self.clock {
+            Some(clock) => Doubles::new().clock(clock).apply(&job),
+            None => job,
+        })
     }
 
     pub(crate) fn prepare(&self) -> PreparedJob {

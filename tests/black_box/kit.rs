@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use dynhost::graph::event::Failure;
+use dynhost::graph::grant::{Access, Clock, ClockGrant, FolderGrant, Grants};
 use dynhost::native::OpFailure;
-use dynhost::testing::{self, Doubles, Ran, block_on};
+use dynhost::testing::{self, Doubles, FakeClock, Ran, block_on};
 use serde_json::{Value, json};
 
 use crate::job::{Job, component, host};
@@ -34,6 +35,33 @@ fn one_op_of_a_component() {
     assert_eq!(ran.logs()[0], "printed with 7");
     let ran = block_on(testing::op(host(), &load("hostile"), "trap").run());
     assert!(matches!(ran.failure(), Some(Failure::Trap { .. })), "{:?}", ran.failure());
+}
+
+/// One op with what it is granted, and with the clock that it is granted.
+#[test]
+fn one_op_with_grants() {
+    let machine = host().load(&component("machine")).expect("it can be loaded");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("note.txt"), "here").expect("it is ours");
+    let config = json!({ "deed": "read", "path": "/data/note.txt" });
+    let touch = || testing::op(host(), &machine, "touch").config(config.clone());
+    let fs = vec![FolderGrant {
+        host: folder.path().to_owned(),
+        below: Vec::new(),
+        guest: "/data".to_owned(),
+        access: Access::Read,
+        span: 0..0,
+    }];
+    let ran = block_on(touch().grants(Grants { fs, ..Grants::default() }).run());
+    assert_eq!(ran.output("result"), Some(json!("here")));
+    assert!(block_on(touch().run()).failure().is_some(), "nothing is granted");
+
+    let clock = FakeClock::new().jumping();
+    let grants =
+        Grants { clock: Some(ClockGrant { clock: Clock::Real, span: 0..0 }), ..Grants::default() };
+    let sleep = testing::op(host(), &machine, "sleep_a_little").grants(grants).clock(&clock);
+    let slept = block_on(sleep.run()).output("result").expect("it succeeded");
+    assert_eq!((&slept["slept_ms"], clock.passed()), (&json!(30), Duration::from_millis(30)));
 }
 
 /// Ops of components are replaced, one that yields included; the others are themselves.

@@ -403,4 +403,11 @@ fn a_lock_is_written_and_enforced() {
     fails("validate job.toml --locked", 2, "its version is 2, not 1");
     // What is not asked for is not enforced.
     assert!(workshop.session("run job.toml").contains("ten: 10"));
+
+    // Native ops are no file; that this program has none is said when they are looked for.
+    fs::remove_file(workshop.path().join("dynhost.lock")).expect("it is there");
+    workshop
+        .write("job.toml", LOCKED.replace("[components]", "[components]\nshop = \"native:shop\""));
+    assert!(workshop.session("lock job.toml").contains("1 component, 1 changed\n  basics.wasm\n"));
+    fails("run job.toml --locked", 3, "native ops");
 }

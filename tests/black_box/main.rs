@@ -4,6 +4,7 @@ mod api;
 mod built;
 mod cancel;
 mod capability;
+mod clock;
 mod code_cache;
 mod command;
 mod contract;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use dynhost::build::{NodeBuilder, Wire};
 use dynhost::graph::event::{Event, Failure, LimitKind, RunStatus};
 use dynhost::graph::job::Retry;
+use dynhost::graph::manifest::Manifest;
+use dynhost::lock::Lock;
 use dynhost::native::{Context, Emitter, NativeOps, Op, OpFailure};
 use dynhost::store::sqlite::SqliteStore;
 use dynhost::testing::{self, Ran, Watched, block_on};
-use dynhost::{Component, GivenParams, Host, JobBuilder, PreparedJob, RunOptions};
+use dynhost::{Component, ComponentError, GivenParams, Host, JobBuilder, PreparedJob, RunOptions};
 use serde_json::json;
 
 use crate::job::{Job, host, is_start};
@@ -264,6 +266,50 @@ outputs.sum.from = "sum"
     assert_eq!(ran.output("sum"), Some(json!(135)));
     let progress = |event: &Event| matches!(event, Event::ProgressMade { .. });
     assert_eq!(ran.steps(progress).len(), 10);
+}
+
+/// A lock holds for files alone, and a digest in the manifest for native ops as well.
+#[test]
+fn native_ops_are_pinned_and_not_locked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shop = |version: &str| {
+        NativeOps::new("shop").version(version).op(Op::new("price", |n: u64| Ok(n * 3)))
+    };
+    std::fs::copy(crate::job::component("basics"), folder.path().join("basics.wasm"))
+        .expect("a copy");
+    let manifest = |shop: &str| {
+        let text = format!(
+            r#"
+job.name = "prices"
+components = {{ basics = "basics.wasm", shop = {shop} }}
+nodes.numbers = {{ op = "basics/numbers", inputs.n.value = 4 }}
+nodes.price = {{ op = "shop/price", inputs.value.map = "numbers" }}
+outputs.all.collect = "price"
+"#
+        );
+        Manifest::parse(&folder.path().join("job.toml"), &text).expect("it is well formed")
+    };
+    let host = Host::builder().native(shop("1")).build().expect("a host");
+    let mut plain = manifest("\"native:shop\"");
+    assert_eq!(Lock::update(&plain).expect("it can be written"), ["basics.wasm"]);
+    let lock = Lock::read(&Lock::path(&plain.path)).expect("it is there");
+    lock.pin(&mut plain).expect("all files are locked");
+    let pins: Vec<bool> = plain.components.iter().map(|it| it.sha256.is_some()).collect();
+    assert_eq!(pins, [true, false]);
+    let job = host.prepare(&plain, &GivenParams::new()).expect("they are the same");
+    let ran = block_on(testing::run(&host, &job)).succeeded();
+    assert_eq!(ran.output("all"), Some(json!([0, 3, 6, 9])));
+
+    let digest = Component::native(shop("1")).expect("it is well formed").digest().to_owned();
+    let pinned = manifest(&format!(r#"{{ path = "native:shop", sha256 = "{digest}" }}"#));
+    host.prepare(&pinned, &GivenParams::new()).expect("it is the one");
+    let other = Host::builder().native(shop("2")).build().expect("a host");
+    let refused = other.prepare(&pinned, &GivenParams::new()).expect_err("it is another one");
+    let dynhost::PrepareError::Components(errors) = refused else { panic!("{refused}") };
+    assert!(
+        matches!(&errors[..], [ComponentError::Digest { pinned, .. }] if *pinned == digest),
+        "{errors:?}"
+    );
 }
 
 /// Nothing native is taken for pure that is not said to be.

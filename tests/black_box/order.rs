@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dynhost::graph::event::Event;
+use dynhost::testing::FakeClock;
 use serde_json::json;
 
 use crate::job::{Job, Ran, is_emit, is_end, is_start, is_success, node, step};
@@ -223,6 +224,7 @@ keys.from = "keys"
 values.collect = "clone"
 "#,
     )
+    .clock(&FakeClock::new().jumping())
     .run()
     .succeeded();
     assert_eq!(ran.output("keys"), Some(json!(["zeta", "alpha", "mid"])));

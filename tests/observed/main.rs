@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::fs;
 use std::num::NonZeroU64;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -178,4 +180,46 @@ fn a_subscriber_hears_of_runs_attempts_and_logs_and_disturbs_none() {
     // One that begins in the midst of a run: spans that it never saw are left and closed.
     PANICS.store(false, Ordering::SeqCst);
     assert_eq!(run(&host).steps, unobserved.steps);
+    code_that_is_not_used_is_told();
+}
+
+/// Code that others could have written is compiled anew, and a subscriber hears why.
+fn code_that_is_not_used_is_told() {
+    let told = |folder: &Path| {
+        HEARD.lock().expect("nobody panicked").events.clear();
+        let host = Host::builder().code_cache(folder).build().expect("a host can be built");
+        let basics =
+            Path::new(env!("EXAMPLE_OPS")).join("wasm32-unknown-unknown/release/basics.wasm");
+        host.load(&basics).expect("it can be loaded");
+        std::mem::take(&mut HEARD.lock().expect("nobody panicked").events)
+    };
+    let set_mode = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!([told(folder.path()), told(folder.path())], [[""; 0]; 2], "it is used");
+    let files = fs::read_dir(folder.path()).expect("the folder is there");
+    let files: Vec<_> = files.map(|entry| entry.expect("it can be read").path()).collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    let line = |path: &Path, why: &str| {
+        let path = path.display();
+        format!(
+            "WARN dynhost::code in nothing message=compiled code is not used path={path} why={why:?}"
+        )
+    };
+    let foreign = "it belongs to another user, or others may write to it";
+    set_mode(file, 0o666);
+    assert_eq!(told(folder.path()), [line(file, foreign)]);
+    fs::write(file, "no code").expect("it is ours");
+    assert_eq!(told(folder.path()), [line(file, "it is damaged")]);
+    assert_eq!(told(folder.path()), [""; 0], "it was compiled anew");
+    if fs::metadata(folder.path()).is_ok_and(|it| it.uid() == 0) {
+        chown(file, Some(65534), None).expect("root may");
+        assert_eq!(told(folder.path()), [line(file, foreign)]);
+    }
+    set_mode(folder.path(), 0o777);
+    assert_eq!(told(folder.path()), [line(folder.path(), foreign)]);
+    PANICS.store(true, Ordering::SeqCst);
+    Host::builder().code_cache(folder.path()).build().expect("a host can be built");
+    PANICS.store(false, Ordering::SeqCst);
 }

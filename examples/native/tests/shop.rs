@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dynhost::native::OpFailure;
-use dynhost::testing::{self, Doubles, Ran, block_on};
+use dynhost::testing::{self, Doubles, FakeClock, Ran, block_on};
 use dynhost::{Given, Host, PreparedJob};
 use dynhost_example_native::{bill, shop};
 use serde_json::{Value, json};
@@ -44,12 +44,15 @@ fn the_whole_job() {
 
 #[test]
 fn a_price_that_comes_late_and_at_the_second_attempt() {
+    let clock = FakeClock::new().jumping();
     let doubles = Doubles::new()
         .fail("price[tea]", 1, OpFailure::transient("the till is busy"))
-        .delay("price[cup]", Duration::from_millis(20));
+        .delay("price[cup]", Duration::from_mins(5))
+        .clock(&clock);
     let ran = run(&doubles).succeeded();
     ran.step("price[tea]").succeeded().attempts(2);
     assert_eq!(ran.step("price[tea]").failed_attempts(), [(1, Some(0))]);
+    assert_eq!(clock.passed(), Duration::from_mins(5));
     assert_eq!(ran.output("bill"), Some(json!(1_620)));
 }
 

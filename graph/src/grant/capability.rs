@@ -1,7 +1,7 @@
 //! What a node is granted of a capability of the program that runs the job: a table whose meaning that program knows.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, slice};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +73,36 @@ impl Section {
         Ok(Self { text: plain.to_string().into(), places: own.into() })
     }
 
+    /// Whether anything in it is a param: `{ param = "p" }`.
+    #[must_use]
+    pub fn has_params(&self) -> bool {
+        fn has(value: &toml::Value) -> bool {
+            match value {
+                toml::Value::Table(table) => param(value).is_some() || table.values().any(has),
+                toml::Value::Array(elements) => elements.iter().any(has),
+                _ => false,
+            }
+        }
+        has(&self.value())
+    }
+
+    /// The section with values in place of its params; `None` where `value_of` has none. It is told the name, and where the
+    /// file has the reference; what stands in its place then stands there.
+    pub(crate) fn filled(
+        &self,
+        value_of: &mut dyn FnMut(&str, Option<&Span>) -> Option<toml::Value>,
+    ) -> Option<Self> {
+        let mut places = Vec::new();
+        let value = fill(&self.value(), &mut self.places.iter(), &mut places, value_of)?;
+        Some(Self { text: value.to_string().into(), places: places.into() })
+    }
+
+    fn value(&self) -> toml::Value {
+        let value = DeValue::parse(&self.text).ok().and_then(|value| read(value).ok());
+        // The text was written by this module.
+        value.unwrap_or_else(|| toml::Value::Table(toml::Table::new()))
+    }
+
     /// Reads it as a value of this type.
     ///
     /// # Errors
@@ -115,6 +145,60 @@ fn places(value: &Spanned<DeValue<'_>>) -> Vec<Span> {
         }
     }
     places
+}
+
+/// The name of the param that stands here.
+fn param(value: &toml::Value) -> Option<&str> {
+    let table = value.as_table().filter(|table| table.len() == 1)?;
+    table.get("param")?.as_str()
+}
+
+/// Puts values in place of the params in a value. `places` are those of its [`places`]; the new ones are added to `filled`.
+fn fill(
+    value: &toml::Value,
+    places: &mut slice::Iter<'_, Span>,
+    filled: &mut Vec<Span>,
+    value_of: &mut dyn FnMut(&str, Option<&Span>) -> Option<toml::Value>,
+) -> Option<toml::Value> {
+    let here = places.next();
+    if let Some(name) = param(value) {
+        let value = value_of(name, here)?;
+        // The key and the name.
+        places.nth(1);
+        filled.extend(here.into_iter().cycle().take(size(&value)).cloned());
+        return Some(value);
+    }
+    filled.extend(here.cloned());
+    Some(match value {
+        toml::Value::Array(elements) => {
+            let mut new = Vec::with_capacity(elements.len());
+            for element in elements.iter().rev() {
+                new.push(fill(element, places, filled, value_of)?);
+            }
+            new.reverse();
+            toml::Value::Array(new)
+        }
+        toml::Value::Table(table) => {
+            let mut items: Vec<_> = table.iter().collect();
+            items.sort_by_key(|(key, _)| *key);
+            filled.extend(places.by_ref().take(items.len()).cloned());
+            let mut new = toml::Table::new();
+            for (key, value) in items.into_iter().rev() {
+                new.insert(key.clone(), fill(value, places, filled, value_of)?);
+            }
+            toml::Value::Table(new)
+        }
+        plain => plain.clone(),
+    })
+}
+
+/// How many places there are in a value.
+fn size(value: &toml::Value) -> usize {
+    1 + match value {
+        toml::Value::Array(elements) => elements.iter().map(size).sum(),
+        toml::Value::Table(table) => table.len() + table.values().map(size).sum::<usize>(),
+        _ => 0,
+    }
 }
 
 impl PartialEq for Section {
@@ -185,6 +269,43 @@ mod tests {
         for (text, place, message) in cases {
             assert_eq!(mistake(text), (message.to_owned(), place), "{text}");
         }
+    }
+
+    #[test]
+    fn params_are_filled_and_mistakes_have_the_place_of_the_param() {
+        let fill = |text: &str, new: toml::Value| {
+            let document = DeTable::parse(text).unwrap();
+            let (_, value) = document.get_ref().iter().next().unwrap();
+            let section = Section::of(value.get_ref(), &value.span()).unwrap();
+            assert!(section.has_params(), "{text}");
+            let mut seen = Vec::new();
+            let filled = section.filled(&mut |name, span| {
+                seen.push((name.to_owned(), text[span.unwrap().clone()].to_owned()));
+                Some(new.clone())
+            });
+            let reference = "{ param = 'p' }".to_owned();
+            assert_eq!(seen, [("p".to_owned(), reference)], "{text}");
+            filled.unwrap()
+        };
+        let list = |elements: &[i64]| toml::Value::from(elements.to_vec());
+        let text = "x = { b = { param = 'p' }, a = { c = 7 } }";
+        assert_eq!(fill(text, list(&[1, 2])).to_string(), "{ a = { c = 7 }, b = [1, 2] }");
+        // What is wrong: a value in the param's, one before the param, and one behind it.
+        let cases = [
+            (text, list(&[1, 300]), "{ param = 'p' }"),
+            ("x = { b = ['one'], a = { c = { param = 'p' } } }", 1.into(), "'one'"),
+            ("x = { b = { param = 'p' }, a = { c = 'one' } }", list(&[1, 2]), "'one'"),
+            ("x = { b = [1, { param = 'p' }, 300] }", 2.into(), "300"),
+        ];
+        for (text, new, place) in cases {
+            let mistake = fill(text, new).read::<Given>().unwrap_err();
+            assert_eq!(&text[mistake.span.unwrap()], place, "{text}: {}", mistake.message);
+        }
+        let document = DeTable::parse("x = { param = 'p', b = [] }").unwrap();
+        let (_, value) = document.get_ref().iter().next().unwrap();
+        let section = Section::of(value.get_ref(), &value.span()).unwrap();
+        assert!(!section.has_params(), "a param stands alone");
+        assert_eq!(section.filled(&mut |_, _| None), Some(section));
     }
 
     #[test]

@@ -6,7 +6,10 @@ use serde_json::Value as Json;
 
 use super::Planner;
 use super::node::FoundOp;
-use crate::grant::{FolderGrant, Grant, Grants, PathPart, Scheme, SecretGrant, SecretSource};
+use crate::grant::{
+    CapabilityGrant, FolderGrant, Grant, Grants, PathPart, Scheme, SecretGrant, SecretSource,
+    Section,
+};
 use crate::job::ScopeId;
 use crate::manifest::{FolderEntry, NodeEntry, Problem, Span, Spanned};
 
@@ -23,8 +26,14 @@ impl Planner<'_> {
         let folders = entries.folders.iter();
         let mut grants = Grants {
             fs: folders.filter_map(|folder| self.folder(folder, scope)).collect(),
+            capabilities: Vec::new(),
             ..entries.others.clone()
         };
+        for grant in &entries.others.capabilities {
+            let section = self.section(grant);
+            let grant = section.map(|section| CapabilityGrant { section, ..grant.clone() });
+            grants.capabilities.extend(grant);
+        }
         self.check_imports(entry, op, &grants);
         self.check_variables(&grants);
         for secret in &mut grants.secrets {
@@ -33,6 +42,27 @@ impl Planner<'_> {
             }
         }
         grants
+    }
+
+    /// What a capability reads, with params in place of `{ param = "p" }`. `None`: a param is unknown or cannot stand there,
+    /// which is reported, or has no value.
+    fn section(&mut self, grant: &CapabilityGrant) -> Option<Section> {
+        grant.section.filled(&mut |name, span| {
+            let span = span.unwrap_or(&grant.span);
+            let Some(bound) = self.params.get(name) else {
+                self.unknown_param(name, span.clone());
+                return None;
+            };
+            let value = bound.value.as_deref()?;
+            let filled = toml::Value::try_from(value).ok();
+            if filled.is_none() {
+                let message =
+                    format!("param `{name}` is `{value}`, and a grant takes what TOML can say");
+                let help = "TOML has no `null`, and no integer beyond 64 bits".to_owned();
+                self.problems.push(Problem::at(span.clone(), message).help(help));
+            }
+            filled
+        })
     }
 
     /// `semantics.md` rule 6: a grant that the component does not import.

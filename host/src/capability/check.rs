@@ -27,12 +27,13 @@ pub(crate) fn of_job(job: &Job) -> impl Iterator<Item = (&str, &CapabilityGrant)
         .flat_map(|node| node.grants.capabilities.iter().map(|grant| (&*node.name, grant)))
 }
 
-/// The grants of a manifest's nodes, as they are written.
+/// The grants of a manifest's nodes that hang on no param, as they are written.
 pub(crate) fn of_manifest(manifest: &Manifest) -> impl Iterator<Item = (&str, &CapabilityGrant)> {
     let bodies = iter::once(&manifest.body).chain(manifest.graphs.iter().map(|graph| &graph.body));
     bodies.flat_map(|body| &body.nodes).flat_map(|node| {
         let grants = &node.settings.grants.others.capabilities;
-        grants.iter().map(|grant| (node.name.value.as_str(), grant))
+        let grants = grants.iter().filter(|grant| !grant.section.has_params());
+        grants.map(|grant| (node.name.value.as_str(), grant))
     })
 }
 

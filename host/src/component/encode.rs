@@ -29,6 +29,7 @@ pub struct Recipe {
 
 /// What answers the calls of WASI preview 1 that a core module makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Preview1 {
     /// A stub inside the component, which then imports the op interface alone: clocks are
     /// counters, randomness is a fixed sequence, what is printed goes to the step's log, and there

@@ -46,7 +46,8 @@ impl Component {
 
     /// The same component, whose ops are run by something else.
     pub(crate) fn run_by(&self, code: impl NativeCode + 'static) -> Self {
-        let Loaded { path, digest, size, imports, exports, ops, .. } = &*self.0.loaded;
+        let Loaded { path, digest, size, imports, exports, ops, capabilities, .. } =
+            &*self.0.loaded;
         let loaded = Loaded {
             path: path.clone(),
             digest: digest.clone(),
@@ -54,10 +55,21 @@ impl Component {
             imports: imports.clone(),
             exports: exports.clone(),
             ops: ops.clone(),
-            capabilities: Capabilities::default(),
+            capabilities: capabilities.clone(),
             code: Code::Native(Box::new(code)),
         };
         Self::with(&Arc::new(loaded), Vec::new())
+    }
+
+    /// The component, if it has this digest or none is asked for.
+    pub(crate) fn pinned(self, pinned: Option<&str>) -> Result<Self, ComponentError> {
+        match pinned {
+            Some(pinned) if !pinned.eq_ignore_ascii_case(self.digest()) => {
+                let (path, found) = (self.path().to_path_buf(), self.digest().to_owned());
+                Err(ComponentError::Digest { path, found, pinned: pinned.to_owned() })
+            }
+            _ => Ok(self),
+        }
     }
 
     /// Whether this is a clone of the other one.

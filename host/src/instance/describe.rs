@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use wasmtime::Store;
 
 use crate::capability::Granted;
+use crate::clock::RunClock;
 use crate::secret::Secrets;
 use crate::wit::OpDefinitionOut;
 
@@ -84,6 +85,7 @@ fn attempt(limits: &StepLimits) -> Arc<Attempt> {
         secrets: Secrets::default(),
         large_values: None,
         granted: Granted::default(),
+        clock: RunClock::default(),
     };
     Arc::new(Attempt {
         step: StepKey { node: "describe".into(), keys: KeyPath::root() },

@@ -12,6 +12,7 @@ use super::Attempt;
 /// The kinds of report. Each attempt gives `Started`, then any number of others, then `Ended`
 /// once; one that is interrupted before it began gives `Ended` alone.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ReportKind {
     /// The attempt began.
     Started,
@@ -60,6 +61,7 @@ pub enum ReportKind {
 
 /// How an attempt ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Outcome {
     /// Well, with these static outputs, by position in the op's definition.
     Succeeded(Vec<(u32, Value)>),

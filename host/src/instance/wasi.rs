@@ -16,7 +16,7 @@ mod tls;
 use std::sync::Arc;
 
 use dynhost_graph::event::Level;
-use dynhost_graph::grant::{Clock, Grants, Random};
+use dynhost_graph::grant::{Clock, Random};
 use dynhost_graph::scheduler::Input;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -25,7 +25,7 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{Asked, Attempt, State};
-use clock::VirtualClock;
+use clock::{GuestClock, TestClock, VirtualClock};
 use network::Network;
 use printed::Printed;
 pub(crate) use tls::Tls;
@@ -35,7 +35,7 @@ pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
     /// `None`: time is real.
-    clock: Option<VirtualClock>,
+    clock: Option<GuestClock>,
     printed: [Printed; 2],
     network: Arc<Network>,
     #[cfg(feature = "wasi-http")]
@@ -57,7 +57,7 @@ impl Wasi {
         builder.stdout(printed[0].clone()).stderr(printed[1].clone());
         let network = Arc::new(Network::new(attempt, printed[1].clone()));
         sockets::allow(&mut builder, &network);
-        let clock = clock(&mut builder, grants);
+        let clock = clock(&mut builder, attempt);
         random(&mut builder, attempt);
         for variable in &grants.env {
             // One that is not there is found before the run.
@@ -95,15 +95,20 @@ impl Wasi {
     }
 }
 
-/// Sets the clocks; gives the virtual one unless time is real, which the builder's clocks are.
-fn clock(builder: &mut WasiCtxBuilder, grants: &Grants) -> Option<VirtualClock> {
-    let clock = match grants.clock.as_ref().map(|grant| grant.clock) {
-        Some(Clock::Real) => return None,
+/// Sets the clocks; gives what they are unless time is real, which the builder's clocks are.
+fn clock(builder: &mut WasiCtxBuilder, attempt: &Arc<Attempt>) -> Option<GuestClock> {
+    let settings = &attempt.settings;
+    let clock = match settings.grants.clock.as_ref().map(|grant| grant.clock) {
+        Some(Clock::Real) => {
+            let clock = TestClock::new(settings.clock.fake()?, attempt);
+            builder.wall_clock(clock.clone()).monotonic_clock(clock.clone());
+            return Some(GuestClock::Test(clock));
+        }
         Some(Clock::StartsAt(ns)) => VirtualClock::new(Some(ns)),
         None => VirtualClock::new(None),
     };
     builder.wall_clock(clock.clone()).monotonic_clock(clock.clone());
-    Some(clock)
+    Some(GuestClock::Virtual(clock))
 }
 
 /// Makes randomness a function of the inputs, unless it is real, which the builder's is.

@@ -19,6 +19,7 @@ use super::observe::Observers;
 use super::playback::{Found, Playbacks, Played};
 use super::reuse::Reuse;
 use super::tally::Tally;
+use crate::clock::RunClock;
 use crate::executor::{Asked, Attempt, Inbox, Report, Session, StepSpec, Task};
 use crate::host::Host;
 use crate::store::StoreError;
@@ -49,6 +50,8 @@ pub(super) struct Driver {
     specs: Vec<Arc<StepSpec>>,
     reuse: Reuse,
     playbacks: Playbacks,
+    clock: RunClock,
+    max_concurrency: u32,
     timers: BTreeMap<(Instant, u64), StepId>,
     timers_set: u64,
     actions: Vec<Action>,
@@ -256,11 +259,11 @@ impl Driver {
 
     fn wake_later(&mut self, id: StepId, after: Duration) {
         self.timers_set += 1;
-        self.timers.insert((Instant::now() + after, self.timers_set), id);
+        self.timers.insert((self.clock.now() + after, self.timers_set), id);
     }
 
     fn wake(&mut self) {
-        let now = Instant::now();
+        let now = self.clock.now();
         while let Some(timer) = self.timers.first_entry()
             && timer.key().0 <= now
         {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Batch;
 use crate::bell::Bell;
+use crate::clock::RunClock;
 use crate::store::{Answer, Receipt, RunStore, StoreError};
 
 /// Events that may wait to be kept before the run waits for its store.
@@ -21,6 +22,7 @@ pub(super) struct Journal {
     run: Arc<str>,
     store: Arc<dyn RunStore>,
     watcher: Option<UnboundedSender<Batch>>,
+    clock: RunClock,
     /// What calls the run when the store has answered.
     bell: Arc<Bell>,
     answer: UnboundedSender<Answer>,
@@ -35,10 +37,10 @@ impl Journal {
         run: Arc<str>,
         store: Arc<dyn RunStore>,
         watcher: Option<UnboundedSender<Batch>>,
-        bell: Arc<Bell>,
+        (clock, bell): (RunClock, Arc<Bell>),
     ) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
-        Self { run, store, watcher, bell, answer, answers, batches: 0, events: 0 }
+        Self { run, store, watcher, clock, bell, answer, answers, batches: 0, events: 0 }
     }
 
     pub(super) fn run(&self) -> &Arc<str> {
@@ -47,7 +49,7 @@ impl Journal {
 
     /// Hands events to the store, with the present time.
     pub(super) fn record(&mut self, events: Vec<Event>) -> Batch {
-        let at_us = now_us();
+        let at_us = self.clock.now_us();
         let recorded = events.into_iter().map(|event| Recorded { at_us, event }).collect();
         let recorded: Batch = Arc::new(recorded);
         if !recorded.is_empty() {

@@ -54,6 +54,7 @@ fn settings(host: &Host, run: &Arc<str>, prepared: &PreparedJob, node: &Node) ->
         secrets: prepared.secrets.of(&node.grants),
         large_values: None,
         granted: Granted::default(),
+        clock: prepared.clock.clone(),
     }
 }
 

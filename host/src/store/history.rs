@@ -33,6 +33,7 @@ impl From<RunStatus> for RunState {
 
 /// A run in a list of runs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct RunSummary {
     /// The run.
     pub run: String,
@@ -92,6 +93,7 @@ pub enum StepState {
 
 /// The steps of one node.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct NodeSummary {
     /// The node.
     pub node: String,
@@ -108,6 +110,7 @@ pub struct NodeSummary {
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct StepSummary {
     /// The step key.
     pub step: String,
@@ -157,6 +160,7 @@ pub struct Page<T> {
 
 /// A line of a step's log.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct LogLine {
     /// Microseconds since 1970-01-01 UTC.
     pub at_us: u64,

@@ -8,8 +8,9 @@ use dynhost_graph::name::StepKey;
 use futures::future::LocalBoxFuture;
 use serde_json::{Map, Value as Json};
 
+use crate::clock::{FakeClock, RunClock};
 use crate::component::{Component, Runner};
-use crate::instance::{self, NativeCode, Outcome, Ports};
+use crate::instance::{self, Attempt, NativeCode, Outcome, Ports};
 use crate::native::{self, Call, Context, OpFailure};
 use crate::prepare::PreparedJob;
 
@@ -35,6 +36,7 @@ pub struct Doubles {
     stubs: Vec<(String, Arc<Call>)>,
     faults: Vec<(StepKey, Fault)>,
     without_delays: bool,
+    clock: RunClock,
 }
 
 impl std::fmt::Debug for Doubles {
@@ -127,6 +129,12 @@ impl Doubles {
         Self { without_delays: true, ..self }
     }
 
+    /// Gives the job another clock than that of the machine.
+    #[must_use]
+    pub fn clock(self, clock: &FakeClock) -> Self {
+        Self { clock: clock.into(), ..self }
+    }
+
     fn fault(mut self, step: &str, fault: Fault) -> Self {
         let key = step.parse().unwrap_or_else(|error| panic!("`{step}`: {error}"));
         self.faults.push((key, fault));
@@ -140,6 +148,9 @@ impl Doubles {
     #[must_use]
     pub fn apply(&self, prepared: &PreparedJob) -> PreparedJob {
         let mut doubled = prepared.clone();
+        if self.clock.fake().is_some() {
+            doubled.clock = self.clock.clone();
+        }
         let job = Arc::make_mut(&mut doubled.job);
         let alias = |component: usize| prepared.job.components[component].alias.as_str();
         for (op, _) in &self.stubs {
@@ -178,12 +189,15 @@ impl Doubled {
     }
 
     /// What the faults make of an attempt; `None`: it is run.
-    async fn fault(&self, ports: &Ports) -> Option<Outcome> {
+    async fn fault(&self, attempt: &Arc<Attempt>) -> Option<Outcome> {
         let faults = self.doubles.faults.iter();
-        for (_, fault) in faults.filter(|(step, _)| *step == ports.attempt.step) {
+        for (_, fault) in faults.filter(|(step, _)| *step == attempt.step) {
             match fault {
-                Fault::Delay(delay) => tokio::time::sleep(*delay).await,
-                Fault::Fail(attempts, failure) if ports.attempt.number <= *attempts => {
+                Fault::Delay(delay) => match attempt.settings.clock.fake() {
+                    Some(clock) => clock.sleep(attempt, *delay).await,
+                    None => tokio::time::sleep(*delay).await,
+                },
+                Fault::Fail(attempts, failure) if attempt.number <= *attempts => {
                     return Some(Outcome::Failed(failure.clone()));
                 }
                 Fault::Fail(..) => {}
@@ -191,23 +205,37 @@ impl Doubled {
         }
         None
     }
+
+    async fn attempt(&self, ports: Ports) -> Outcome {
+        let attempt = Arc::clone(&ports.attempt);
+        if let Some(outcome) = self.fault(&attempt).await {
+            return outcome;
+        }
+        if let Some(call) = self.stub(&attempt.settings.op.name) {
+            return native::run(&**call, ports).await;
+        }
+        let inner = self.inner.granting(attempt.settings.granted.names().collect());
+        match inner.runner(attempt.limits().fuel.is_some()) {
+            Ok(Runner::Wasm(code)) => instance::run(code, &attempt, ports.emits).await.0,
+            Ok(Runner::Native(code)) => code.run(ports).await,
+            Err(message) => Outcome::Failed(Failure::Host { message }),
+        }
+    }
 }
 
 impl NativeCode for Doubled {
     fn run(&self, ports: Ports) -> LocalBoxFuture<'_, Outcome> {
         Box::pin(async move {
-            if let Some(outcome) = self.fault(&ports).await {
-                return outcome;
-            }
             let attempt = Arc::clone(&ports.attempt);
-            if let Some(call) = self.stub(&attempt.settings.op.name) {
-                return native::run(&**call, ports).await;
-            }
-            match self.inner.runner(attempt.limits().fuel.is_some()) {
-                Ok(Runner::Wasm(code)) => instance::run(code, &attempt, ports.emits).await.0,
-                Ok(Runner::Native(code)) => code.run(ports).await,
-                Err(message) => Outcome::Failed(Failure::Host { message }),
-            }
+            let Some(clock) = attempt.settings.clock.fake() else {
+                return self.attempt(ports).await;
+            };
+            let timeout = attempt.limits().timeout;
+            let ended = clock.bounded((&attempt, timeout), self.attempt(ports)).await;
+            ended.unwrap_or_else(|| {
+                let after_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                Outcome::Failed(Failure::TimedOut { after_ms })
+            })
         })
     }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use dynhost_graph::definition::OpDefinition;
 use dynhost_graph::event::Failure;
+use dynhost_graph::grant::Grants;
 use dynhost_graph::job::{Job, JobComponent, Node, Origin, Policy, Scope, ScopeId, Source};
 use dynhost_graph::value::Value;
 use serde_json::Value as Json;
 
-use super::Ran;
+use super::{Doubles, FakeClock, Ran};
+use crate::clock::RunClock;
 use crate::component::Component;
 use crate::host::Host;
 use crate::prepare::PreparedJob;
@@ -22,6 +24,8 @@ pub struct OpTrial {
     op: Arc<OpDefinition>,
     inputs: Vec<Option<Source>>,
     config: Json,
+    grants: Grants,
+    clock: RunClock,
 }
 
 /// What an op did.
@@ -32,7 +36,7 @@ pub struct OpRan {
     op: String,
 }
 
-/// An op of a component, to be run alone and without grants.
+/// An op of a component, to be run alone, by default without grants.
 ///
 /// # Panics
 /// The component has no such op.
@@ -45,6 +49,8 @@ pub fn op(host: &Host, component: &Component, name: &str) -> OpTrial {
         op: Arc::clone(op),
         inputs: vec![None; op.inputs.len()],
         config: Json::Null,
+        grants: Grants::default(),
+        clock: RunClock::default(),
     }
 }
 
@@ -85,12 +91,22 @@ impl OpTrial {
         Self { config, ..self }
     }
 
+    /// Grants it what a node may be granted.
+    pub fn grants(self, grants: Grants) -> Self {
+        Self { grants, ..self }
+    }
+
+    /// Gives it another clock than that of the machine.
+    pub fn clock(self, clock: &FakeClock) -> Self {
+        Self { clock: clock.into(), ..self }
+    }
+
     /// Runs it once.
     ///
     /// # Panics
-    /// The host failed.
+    /// The machine lacks something that is granted, or the host failed.
     pub async fn run(self) -> OpRan {
-        let Self { host, component, op, inputs, config } = self;
+        let Self { host, component, op, inputs, config, grants, clock } = self;
         let node = Node {
             name: op.name.as_str().into(),
             component: 0,
@@ -100,7 +116,7 @@ impl OpTrial {
             inputs,
             after: Vec::new(),
             policy: Policy::default(),
-            grants: dynhost_graph::grant::Grants::default(),
+            grants,
             span: 0..0,
         };
         let digest = component.digest().to_owned();
@@ -116,7 +132,11 @@ impl OpTrial {
             pools: Vec::new(),
             outputs: Vec::new(),
         };
-        let job = PreparedJob::new(job, vec![component]).expect("the job is of this component");
+        let job = PreparedJob::new(job, vec![component]).unwrap_or_else(|why| panic!("{why}"));
+        let job = match clock.fake() {
+            Some(clock) => Doubles::new().clock(clock).apply(&job),
+            None => job,
+        };
         OpRan { ran: super::run(&host, &job).await, op: op.name.clone() }
     }
 }

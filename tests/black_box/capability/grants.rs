@@ -4,6 +4,7 @@ use dynhost::graph::manifest::Manifest;
 use dynhost::graph::operator::OperatorPolicy;
 use dynhost::graph::params::GivenParams;
 use dynhost::{Host, HostError, RunError, RunOptions};
+use serde_json::{Value, json};
 
 use super::{NORTH, Shop, builder, host_with, job};
 use crate::job::{Job, block_on, component};
@@ -79,6 +80,54 @@ fn grants_are_checked_where_a_param_is_missing() {
     let error = host.check(&manifest, &GivenParams::new()).expect_err("it is refused").to_string();
     let words = "`grants.orders` of node `one`: unknown field `shop`, expected `shops` or `closed`";
     assert_eq!(error, format!("test.toml:7:15: {words}"));
+}
+
+/// `{ param = "p" }` in a grant stands for its value, before the capability and the operator look at it.
+#[test]
+fn params_stand_in_grants() {
+    let nodes = r#"
+params.shops.type = "array"
+params.closed = { type = "boolean", default = false }
+nodes.one = { op = "orders/total", inputs.id.value = "north-1", grants.orders = { closed = { param = "closed" }, shops = { param = "shops" } } }
+outputs.out.from = "one"
+"#;
+    let host = host_with(&Shop::default());
+    let job = |shops: Value| Job::new(nodes).host(&host).param("shops", shops);
+    assert_eq!(job(json!(["north"])).run().succeeded().output("out"), Some(json!(1)));
+    let ran = job(json!(["south"])).run();
+    assert_eq!(ran.failure("one").to_string(), "shop `north` is not granted");
+    let refused = |job: Job| job.try_prepare().expect_err("it is refused").to_string();
+    let words = refused(job(json!(["north", 7])));
+    let column = 1 + nodes
+        .lines()
+        .nth(3)
+        .and_then(|line| line.find("{ param = \"shops\""))
+        .expect("it is there");
+    assert!(words.contains(&format!(":{column}: `grants.orders` of node `one`: ")), "{words}");
+    assert!(words.ends_with("invalid type: integer `7`, expected a string"), "{words}");
+    let words = refused(job(json!([null])));
+    assert!(
+        words.contains("param `shops` is `[null]`, and a grant takes what TOML can say"),
+        "{words}"
+    );
+    let unknown = nodes.replace("\"shops\" } }", "\"shop\" } }");
+    let words = refused(Job::new(&unknown).host(&host).param("shops", json!([])));
+    assert!(words.contains("there is no param `shop`") && words.contains("`shops`"), "{words}");
+
+    let policy = with_policy("grants.orders = { shops = [\"south\"] }").expect("a host");
+    let words = refused(job(json!(["north"])).host(&policy));
+    assert!(words.contains("it has no shop `north`"), "{words}");
+
+    // Without the value, what hangs on it is not looked at, and the rest is.
+    let check = |text: &str| {
+        let text =
+            format!("job.name = \"test\"\ncomponents.orders = {:?}\n{text}", component("orders"));
+        let manifest = Manifest::parse("test.toml".as_ref(), &text).expect("it is well formed");
+        host.check(&manifest, &GivenParams::new()).map(|checked| checked.admission)
+    };
+    assert_eq!(check(nodes).expect("it may be right"), None);
+    let words = check(&unknown).expect_err("there is no such param").to_string();
+    assert!(words.contains("there is no param `shop`"), "{words}");
 }
 
 fn with_policy(text: &str) -> Result<Host, HostError> {

@@ -33,7 +33,8 @@ pub(super) fn execute(arguments: &LockArgs, console: Console) -> Result<u8, Erro
         console.print_json(&json!({ "lock": path, "changed": changed }))?;
         return Ok(0);
     }
-    let components = words::count(manifest.components.len() as u64, "component");
+    let components = manifest.components.iter().filter(|component| Lock::covers(component));
+    let components = words::count(components.count() as u64, "component");
     let mut text = format!("{}: {components}, {} changed\n", path.display(), changed.len());
     for component in &changed {
         let _ = writeln!(text, "  {component}");

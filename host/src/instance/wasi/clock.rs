@@ -1,4 +1,4 @@
-//! Time: a virtual clock, or that of the machine where it is granted.
+//! Time: a virtual clock, or that of the machine where it is granted. A test may stand in for the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,8 @@ use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock, WasiClocksCtxView
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable};
 
-use super::super::State;
+use super::super::{Attempt, State};
+use crate::clock::FakeClock;
 
 /// Where the virtual clock starts: 2000-01-01 UTC, in nanoseconds since 1970.
 const EPOCH_NS: u64 = 946_684_800_000_000_000;
@@ -60,11 +61,61 @@ impl HostMonotonicClock for VirtualClock {
     }
 }
 
+/// The clock of a test, as an attempt sees it.
+#[derive(Debug, Clone)]
+pub(super) struct TestClock {
+    clock: FakeClock,
+    attempt: Arc<Attempt>,
+}
+
+impl TestClock {
+    pub(super) fn new(clock: &FakeClock, attempt: &Arc<Attempt>) -> Self {
+        Self { clock: clock.clone(), attempt: Arc::clone(attempt) }
+    }
+
+    fn passed_ns(&self) -> u64 {
+        u64::try_from(self.clock.passed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl HostWallClock for TestClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.since_1970()
+    }
+}
+
+impl HostMonotonicClock for TestClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        self.passed_ns()
+    }
+}
+
+/// What is there instead of the machine's clock.
+#[derive(Clone)]
+pub(super) enum GuestClock {
+    Virtual(VirtualClock),
+    Test(TestClock),
+}
+
 /// Puts the clock that sleeps without waiting in place of the one that waits.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     monotonic_clock::add_to_linker::<State, Sleeping>(linker, |state| {
         match state.wasi().clock.clone() {
-            Some(clock) => Sleeper::Virtual { clock, table: &mut state.wasi().table },
+            Some(clock) => {
+                let table = &mut state.wasi().table;
+                match clock {
+                    GuestClock::Virtual(clock) => Sleeper::Virtual { clock, table },
+                    GuestClock::Test(clock) => Sleeper::Test { clock, table },
+                }
+            }
             None => Sleeper::Real(state.clocks()),
         }
     })
@@ -79,6 +130,7 @@ impl HasData for Sleeping {
 /// Who answers the calls of `wasi:clocks/monotonic-clock`.
 enum Sleeper<'a> {
     Virtual { clock: VirtualClock, table: &'a mut ResourceTable },
+    Test { clock: TestClock, table: &'a mut ResourceTable },
     Real(WasiClocksCtxView<'a>),
 }
 
@@ -93,10 +145,25 @@ impl Pollable for AtOnce {
     }
 }
 
+/// What a sleep by the clock of a test waits for.
+struct Until {
+    clock: TestClock,
+    passed_ns: u64,
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Until {
+    async fn ready(&mut self) {
+        let TestClock { clock, attempt } = &self.clock;
+        clock.sleep_until(attempt, Duration::from_nanos(self.passed_ns)).await;
+    }
+}
+
 impl monotonic_clock::Host for Sleeper<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
         match self {
             Self::Virtual { clock, .. } => Ok(clock.look()),
+            Self::Test { clock, .. } => Ok(clock.passed_ns()),
             Self::Real(real) => monotonic_clock::Host::now(real),
         }
     }
@@ -104,6 +171,7 @@ impl monotonic_clock::Host for Sleeper<'_> {
     fn resolution(&mut self) -> wasmtime::Result<u64> {
         match self {
             Self::Virtual { .. } => Ok(STEP_NS),
+            Self::Test { clock, .. } => Ok(HostMonotonicClock::resolution(clock)),
             Self::Real(real) => monotonic_clock::Host::resolution(real),
         }
     }
@@ -113,6 +181,10 @@ impl monotonic_clock::Host for Sleeper<'_> {
             Self::Virtual { clock, .. } => {
                 let left = when.saturating_sub(clock.look());
                 self.subscribe_duration(left)
+            }
+            Self::Test { clock, table } => {
+                let until = table.push(Until { clock: clock.clone(), passed_ns: when })?;
+                wasmtime_wasi::p2::subscribe(table, until)
             }
             Self::Real(real) => real.subscribe_instant(when),
         }
@@ -124,6 +196,10 @@ impl monotonic_clock::Host for Sleeper<'_> {
                 clock.advance(duration);
                 let at_once = table.push(AtOnce)?;
                 wasmtime_wasi::p2::subscribe(table, at_once)
+            }
+            Self::Test { clock, .. } => {
+                let when = clock.passed_ns().saturating_add(duration);
+                self.subscribe_instant(when)
             }
             Self::Real(real) => real.subscribe_duration(duration),
         }

@@ -10,7 +10,7 @@ use dynhost_graph::scheduler::{Bounds, Credit, Scheduler};
 use tokio::sync::mpsc;
 
 use super::super::fingerprint::fingerprints;
-use super::super::journal::{Journal, now_us};
+use super::super::journal::Journal;
 use super::super::parent::Parent;
 use super::super::restore::Restored;
 use super::super::{Batch, RunError, RunOptions, new_run_id, spec, with_options};
@@ -90,7 +90,7 @@ impl Driver {
         let scheduler = (restored.scheduler, None);
         let mut driver = Self::new(host, prepared, options, scheduler, Some(watcher));
         driver.tally = restored.tally;
-        let now = now_us();
+        let now = driver.clock.now_us();
         for (id, due_us) in restored.delayed {
             driver.wake_later(id, Duration::from_micros(due_us.saturating_sub(now)));
         }
@@ -123,11 +123,15 @@ impl Driver {
             largest: largest.map(|spec| spec.settings.largest_memory()).max().unwrap_or(0),
             inbox: Arc::clone(&inbox),
         });
+        let clocks = (prepared.clock.clone(), Arc::clone(inbox.bell()));
+        let journal = Journal::new(run, options.store, watcher, clocks);
         Self {
             _host: host.clone(),
             specs,
             refused,
-            journal: Journal::new(run, options.store, watcher, Arc::clone(inbox.bell())),
+            journal,
+            clock: prepared.clock.clone(),
+            max_concurrency,
             scheduler,
             session,
             inbox,

@@ -28,6 +28,8 @@ enum Next {
     Turn {
         /// The next timer, if there is one.
         due: Option<Instant>,
+        /// How many steps hold a place at the executor.
+        places: u32,
     },
     End(Result<RunResult, RunError>),
 }
@@ -41,29 +43,22 @@ pub(in crate::run) async fn drive(
         return Err(RunError::Refused(why));
     }
     driver.reuse.open(driver.scheduler.job())?;
-    let inbox = Arc::clone(&driver.inbox);
+    let (inbox, clock) = (Arc::clone(&driver.inbox), driver.clock.clone());
     let shared = Shared { inbox: Arc::clone(&inbox), driver: Mutex::new(Some(driver)) };
     let held = Held(Arc::new(shared));
     let run = Arc::downgrade(&held.0);
     inbox.serve(run);
     let mut next = held.turn(Driver::begin);
     loop {
-        let due = match next {
-            Next::Turn { due } => due,
+        let (due, places) = match next {
+            Next::Turn { due, places } => (due, places),
             Next::End(ended) => return ended,
         };
         next = tokio::select! {
             () = inbox.bell().heard() => held.turn(Driver::take_reports),
             () = cancel.notified() => held.turn(|driver| driver.cancel(CancelReason::Requested)),
-            () = sleep_until(due) => held.turn(Driver::wake),
+            () = clock.reached(due, places, || !inbox.has_reports()) => held.turn(Driver::wake),
         };
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -77,10 +72,10 @@ impl Held {
         if let Some(driver) = &mut *slot {
             driver.turn(what);
             if !driver.is_over() {
-                return Next::Turn { due: driver.due() };
+                return Next::Turn { due: driver.due(), places: driver.places() };
             }
         }
-        slot.take().map_or(Next::Turn { due: None }, |driver| Next::End(driver.end()))
+        slot.take().map_or(Next::Turn { due: None, places: 0 }, |driver| Next::End(driver.end()))
     }
 }
 
@@ -120,6 +115,10 @@ impl Driver {
 
     /// A turn on the thread of a worker; false where it is the task's.
     fn turn_elsewhere(&mut self) -> bool {
+        if self.clock.fake().is_some() {
+            // It moves when nothing happens, which the task sees as long as it does all that happens.
+            return false;
+        }
         let due = self.due();
         self.settle();
         let possible = self.takes_reports();
@@ -155,6 +154,11 @@ impl Driver {
     /// When the next timer is due.
     fn due(&self) -> Option<Instant> {
         self.timers.keys().next().map(|(at, _)| *at).filter(|_| self.finished.is_none())
+    }
+
+    /// Steps that hold a place at the executor: of those that it was handed, only those that may run at once do.
+    fn places(&self) -> u32 {
+        self.scheduler.steps_placed().min(self.max_concurrency)
     }
 
     fn is_over(&self) -> bool {
