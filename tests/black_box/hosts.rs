@@ -89,16 +89,16 @@ nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "30s
     });
 }
 
-/// The time of a step is over when it is over, however many others compute on its worker: a round of all of these takes a
-/// second and a half.
+/// The time of a step is over when it is over, however many others compute on its worker: a round of all of these takes
+/// a second and more.
 #[test]
 fn many_loops_end_in_time() {
     let host = new_host(1);
     let ran = block_on(async {
         let loops = Job::new(
             r#"
-nodes.numbers = { op = "basics/numbers", inputs.n.value = 150 }
-nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "3s", limits.memory = "8MiB" }
+nodes.numbers = { op = "basics/numbers", inputs.n.value = 150, limits.memory = "8MiB" }
+nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "5s", limits.memory = "8MiB" }
 "#,
         )
         .max_concurrency(150)
@@ -112,7 +112,7 @@ nodes.loop = { op = "hostile/loop", inputs.value.map = "numbers", timeout = "3s"
     let took: Vec<u64> = took.collect();
     assert_eq!(took.len(), 150);
     let longest = took.iter().max().expect("there are some");
-    assert!(*longest < 3_700_000, "one ran for {longest} µs");
+    assert!(*longest < 5_600_000, "one ran for {longest} µs");
 }
 
 /// A job that is prepared once runs any number of times, and gives the same each time.
