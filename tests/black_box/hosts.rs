@@ -1,10 +1,14 @@
 //! Several runs on a host, several hosts in a process, and hosts that go while their runs are under way.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dynhost::graph::event::{Event, Failure, RunStatus};
+use dynhost::graph::event::{Event, Failure, Recorded, RunStatus};
 use dynhost::native::{NativeOps, Op};
-use dynhost::{Host, StepLimits};
+use dynhost::store::{Receipt, RunStore, StoreError};
+use dynhost::{Host, RunError, StepLimits};
 use serde_json::json;
 
 use crate::job::{Job, Ran, Watched, block_on, is_start, new_host, watch};
@@ -180,6 +184,46 @@ fn a_subscriber_that_panics_does_not_hurt_the_run() {
     assert!(subscriber.expect_err("it panics").is_panic());
     assert_eq!((result.status, result.steps.failed), (RunStatus::Succeeded, 0));
     assert_eq!(result.json("sum"), Some(json!(2000 * 1999)));
+}
+
+/// A store of the program that panics when it has taken so many events.
+struct Panics {
+    after: usize,
+    taken: AtomicUsize,
+}
+
+impl RunStore for Panics {
+    fn append(&self, _: &Arc<str>, receipt: Receipt) {
+        let events = receipt.events().len();
+        let taken = self.taken.fetch_add(events, Ordering::SeqCst) + events;
+        assert!(taken < self.after, "this store has had enough");
+        receipt.kept();
+    }
+
+    fn read(
+        &self,
+        _: &str,
+        _: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A store that panics takes its run with it and nothing else, whichever thread hands it the events.
+#[test]
+fn a_store_that_panics_ends_its_run_alone() {
+    let host = new_host(2);
+    block_on(async {
+        for after in [1, 2, 10, 300, 1000, 2500, 5000] {
+            let store = Arc::new(Panics { after, taken: AtomicUsize::new(0) });
+            let job = Job::new(SUM).param("n", json!(2000)).host(&host).store(&store);
+            let (run, _events) = job.start();
+            let ended = run.finished().await;
+            assert!(matches!(ended, Err(RunError::Lost(_))), "after {after}: {ended:?}");
+        }
+        let ran = watch(Job::new(SUM).param("n", json!(2000)).host(&host).start()).await;
+        assert_sum(&ran, 2000);
+    });
 }
 
 /// A run keeps what it needs of its host.
