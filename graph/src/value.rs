@@ -8,34 +8,60 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// An IANA media type. `application/json`, by far the most frequent one, costs nothing to
-/// make or clone.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct MediaType(Option<Arc<str>>);
+/// An IANA media type. The frequent ones, above all `application/json`, cost nothing to make or clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MediaType(Known);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Known {
+    /// By its place in [`FREQUENT`].
+    Frequent(u8),
+    /// One word rather than two: the lists of large fan-ins consist of values.
+    Other(Arc<Box<str>>),
+}
+
+/// Media types that are not kept anew for each value.
+const FREQUENT: [&str; 6] = [
+    "application/json",
+    "application/octet-stream",
+    "text/plain",
+    "text/plain; charset=utf-8",
+    "image/png",
+    "image/jpeg",
+];
 
 impl MediaType {
-    /// The text of the default media type.
-    const JSON_TEXT: &'static str = "application/json";
-
     /// `application/json`.
-    pub const JSON: Self = Self(None);
+    pub const JSON: Self = Self(Known::Frequent(0));
 
     /// The media type written `text`. Nothing is checked: a media type is the op's word.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        if text == Self::JSON_TEXT { Self::JSON } else { Self(Some(text.into())) }
+        match (0_u8..).zip(FREQUENT).find(|(_, frequent)| *frequent == text) {
+            Some((place, _)) => Self(Known::Frequent(place)),
+            None => Self(Known::Other(Arc::new(text.into()))),
+        }
     }
 
     /// Whether the bytes are JSON text.
     #[must_use]
     pub fn is_json(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Known::Frequent(0))
     }
 
     /// The media type as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_deref().unwrap_or(Self::JSON_TEXT)
+        match &self.0 {
+            Known::Frequent(place) => FREQUENT[usize::from(*place)],
+            Known::Other(text) => text,
+        }
+    }
+}
+
+impl Default for MediaType {
+    fn default() -> Self {
+        Self::JSON
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::apply::NewElement;
 use super::batch::Gathering;
-use super::frame::{Closing, FrameIndex, Given, STALE, Stale};
+use super::frame::{Closing, FrameIndex, Given, GivenBy, STALE, Stale};
 use super::{Action, Scheduler, StepId};
 use crate::job::ScopeId;
 use crate::name::MappingKey;
@@ -46,7 +46,8 @@ impl Scheduler {
                 .collect();
             let mut alive = Vec::new();
             for (key, ordinal) in std::mem::take(&mut fan_out.keys).into_iter().zip(0..) {
-                let given = given.iter_mut().filter_map(Iterator::next).collect();
+                let given =
+                    given.iter_mut().filter_map(Iterator::next).map(|by| by.given).collect();
                 let frame = frames.remove(&ordinal);
                 alive.extend(frame);
                 fan_out.stale.insert(key, Stale { value: values.next(), frame, given });
@@ -72,7 +73,7 @@ impl Scheduler {
         let fan_out = self.fan_out_mut(new.id.frame, new.scope);
         for (state, given) in fan_out.fan_ins.iter_mut().zip(stale.given) {
             state.ended += u32::from(given != Given::Pending);
-            state.given.push(given);
+            state.given.push(GivenBy { key: new.key.clone(), given });
         }
         let next = fan_out.leaving.get_mut(&new.key).and_then(|leaving| leaving.next.as_mut());
         if let Some(next) = next {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::frame::{Closing, FrameIndex, Given, Phase};
+use super::frame::{Closing, FrameIndex, Given, GivenBy, Phase};
 use super::tree::NewFrame;
 use super::wiring::{Dependency, FanInId, Taken, count};
 use super::{Action, Credit, Input, ROOT, Scheduler, StepId};
@@ -103,7 +103,7 @@ impl Scheduler {
             }
             Some(stale) => self.drop_element(frame, scope, &new.key, stale.frame, actions),
         }
-        self.await_given(frame, scope, Some(&new.element));
+        self.await_given(frame, scope, &new.key, Some(&new.element));
         let wired = &self.wiring.scopes[scope.index()];
         if wired.nodes.is_empty() && wired.children.is_empty() && wired.meets.is_empty() {
             return false;
@@ -135,6 +135,7 @@ impl Scheduler {
         &mut self,
         frame: FrameIndex,
         scope: ScopeId,
+        key: &MappingKey,
         element: Option<&Input>,
     ) {
         for slot in 0..self.wiring.scopes[scope.index()].fan_ins.len() {
@@ -147,7 +148,7 @@ impl Scheduler {
             };
             let state = &mut self.fan_out_mut(frame, scope).fan_ins[slot];
             state.ended += u32::from(given != Given::Pending);
-            state.given.push(given);
+            state.given.push(GivenBy { key: key.clone(), given });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::frame::{Closing, FrameIndex, Given, STALE, Settled};
+use super::frame::{Closing, FrameIndex, Given, GivenBy, STALE, Settled};
 use super::wiring::{Dependency, FanInId, Taken};
 use super::{Collection, Element, Scheduler};
 use crate::job::{NodeId, OnFailure, ScopeId, Tolerance};
@@ -28,7 +28,7 @@ impl Scheduler {
         }
         let state = &mut self.fan_out_mut(parent, scope).fan_ins[slot];
         if let Some(place) = state.given.get_mut(ordinal as usize) {
-            *place = given;
+            place.given = given;
             state.ended += 1;
         }
         self.settle_if_ended(parent, fan_in);
@@ -86,25 +86,24 @@ impl Scheduler {
     }
 
     /// Puts what the elements gave in order.
-    fn tally(&self, frame: FrameIndex, scope: ScopeId, mut given: Vec<Given>) -> Tally {
+    fn tally(&self, frame: FrameIndex, scope: ScopeId, mut given: Vec<GivenBy>) -> Tally {
         let mut tally = Tally::default();
         let fan_out = self.fan_out(frame, scope);
         let Some(meeting) = fan_out.meeting.as_deref() else {
-            tally.list.elements.reserve_exact(given.len());
-            for (key, given) in fan_out.keys.iter().zip(given) {
-                tally.add(key.clone(), given);
-            }
+            tally.take_in_place(given);
             return tally;
         };
         for key in self.keys_in_order(frame, scope) {
             let ordinal = meeting.met.get(&key).and_then(|met| met.ordinal);
             if let Some(given) = ordinal.and_then(|ordinal| given.get_mut(ordinal as usize)) {
-                tally.add(key, std::mem::replace(given, Given::Absent));
+                let given = std::mem::replace(&mut given.given, Given::Absent);
+                let element = tally.count(key, given);
+                tally.list.elements.extend(element);
             }
         }
         for key in &meeting.unmatched {
             let failed = self.wiring.scopes[scope.index()].nodes.first();
-            tally.add(key.clone(), failed.map_or(Given::Absent, |&node| Given::Failed(node)));
+            tally.count(key.clone(), failed.map_or(Given::Absent, |&node| Given::Failed(node)));
         }
         tally
     }
@@ -170,10 +169,17 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, key: MappingKey, given: Given) {
+    /// Makes the list where `given` lies, so that a million elements are not in memory twice.
+    fn take_in_place(&mut self, given: Vec<GivenBy>) {
+        let elements = given.into_iter().filter_map(|by| self.count(by.key, by.given));
+        self.list.elements = elements.collect();
+    }
+
+    /// Counts what was given; an element where it is a value.
+    fn count(&mut self, key: MappingKey, given: Given) -> Option<Element> {
         self.total += 1;
         match given {
-            Given::Value(value) => self.list.elements.push(Element { key, value }),
+            Given::Value(value) => return Some(Element { key, value }),
             Given::Failed(node) => {
                 self.list.failed.push(key);
                 match self.failed_nodes.iter_mut().find(|(failed, _)| *failed == node) {
@@ -183,6 +189,7 @@ impl Tally {
             }
             Given::Absent | Given::Pending => {}
         }
+        None
     }
 }
 
@@ -208,4 +215,32 @@ fn as_json_array(list: &Collection) -> Value {
     }
     text.push(b']');
     Value::json_text(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Or a list of a million elements would be in memory twice while it is made.
+    #[test]
+    fn a_list_takes_the_place_of_what_was_given() {
+        let given: Vec<GivenBy> = (0..1000)
+            .map(|number| GivenBy {
+                key: MappingKey::new(&number.to_string()).unwrap(),
+                given: match number % 3 {
+                    0 => Given::Absent,
+                    1 => Given::Failed(NodeId(0)),
+                    _ => Given::Value(Value::json_text("1")),
+                },
+            })
+            .collect();
+        let place = given.as_ptr().addr();
+        let mut tally = Tally::default();
+        tally.take_in_place(given);
+        assert_eq!(tally.list.elements.as_ptr().addr(), place);
+        assert_eq!(
+            (tally.total, tally.list.elements.len(), tally.list.failed.len()),
+            (1000, 333, 333)
+        );
+    }
 }

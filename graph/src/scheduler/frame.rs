@@ -233,11 +233,19 @@ pub(super) enum Given {
     Failed(NodeId),
 }
 
+/// What the frame of a key gives to a fan-in. As large as an [`Element`](super::Element), so that the list of a
+/// fan-in takes the place of this one in memory.
+#[derive(Debug)]
+pub(super) struct GivenBy {
+    pub(super) key: MappingKey,
+    pub(super) given: Given,
+}
+
 /// A fan-in on its way.
 #[derive(Debug)]
 pub(super) struct FanInState {
     /// What each element gave, in the order of emission; taken when the fan-in is settled.
-    pub(super) given: Vec<Given>,
+    pub(super) given: Vec<GivenBy>,
     /// Elements that are not pending.
     pub(super) ended: u32,
     /// Who has yet to read the list; at zero it is dropped.

@@ -113,7 +113,7 @@ impl Scheduler {
         if may_meet_again {
             parts.iter().for_each(|&part| self.hold(part));
         }
-        self.await_given(frame, scope, None);
+        self.await_given(frame, scope, &key, None);
         let keys = self.frame(frame).keys.join(key);
         let new = NewFrame {
             scope,
@@ -163,7 +163,7 @@ impl Scheduler {
         }
         if let Some(ordinal) = ordinal {
             for state in &mut fan_out.fan_ins {
-                let given = &mut state.given[ordinal as usize];
+                let given = &mut state.given[ordinal as usize].given;
                 state.ended += u32::from(*given == Given::Pending);
                 *given = Given::Absent;
             }

@@ -176,7 +176,7 @@ impl Wiring {
         }
         for (index, scope) in self.scopes.iter_mut().enumerate() {
             let again = yielders(job, scope_id(index)).iter().any(|output| again(output.node));
-            scope.keeps_keys = again || !scope.fan_ins.is_empty() || !scope.meets.is_empty();
+            scope.keeps_keys = again || !scope.meets.is_empty();
         }
     }
 
