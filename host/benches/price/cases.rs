@@ -7,23 +7,54 @@ use dynhost::graph::params::GivenParams;
 use dynhost::{Host, PreparedJob};
 
 /// One line of the table.
-pub(crate) struct Case {
+pub(crate) struct Shaped {
     pub(crate) name: &'static str,
     /// What it is, for people.
     pub(crate) words: &'static str,
-    pub(crate) workers: u32,
     /// Elements of the outermost dynamic output.
-    pub(crate) elements: u64,
-    pub(crate) shape: Shape,
-    pub(crate) guest: Guest,
+    elements: u64,
+    shape: Shape,
+    guest: Guest,
     pub(crate) op: &'static str,
     /// The input of the op.
     pub(crate) input: &'static str,
     pub(crate) feed: Feed,
-    /// Whether the history is kept in `SQLite`.
-    pub(crate) kept: bool,
     /// Pairs of measurements.
     pub(crate) rounds: usize,
+}
+
+/// One measurement: a line of the table, somewhere.
+pub(crate) struct Case {
+    pub(crate) shaped: &'static Shaped,
+    pub(crate) place: Place,
+}
+
+/// What it runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Two workers.
+    Two,
+    /// One worker.
+    One,
+    /// Two workers, and the history is kept in `SQLite`.
+    Sqlite,
+}
+
+impl Place {
+    pub(crate) const ALL: [Self; 3] = [Self::Two, Self::One, Self::Sqlite];
+
+    pub(crate) fn workers(self) -> u32 {
+        if self == Self::One { 1 } else { 2 }
+    }
+
+    /// What it adds to the name of a case.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Two => "",
+            Self::One => "-1-worker",
+            Self::Sqlite => "-sqlite",
+        }
+    }
 }
 
 /// How the clones are wired.
@@ -59,83 +90,48 @@ pub(crate) enum Feed {
     Number(u64),
 }
 
-const TRIVIAL: Case = Case {
+const TRIVIAL: Shaped = Shaped {
     name: "trivial",
     words: "100 B in and out",
-    workers: 2,
     elements: 40_000,
     shape: Shape::Map,
     guest: Guest::Rust,
     op: "trivial",
     input: "data",
     feed: Feed::Blob(100),
-    kept: false,
     rounds: 7,
 };
 
-const PAYLOAD: Case = Case {
-    name: "payload-64k",
-    words: "64 KiB in and out",
-    elements: 10_000,
-    op: "payload",
-    feed: Feed::Blob(64 << 10),
-    ..TRIVIAL
-};
+const ECHO: Shaped = Shaped { op: "echo", input: "value", ..TRIVIAL };
 
-const MILLISECOND: Case = Case {
-    name: "clone-1ms",
-    words: "a clone of 1 ms",
-    elements: 1_000,
-    op: "sleepless",
-    input: "iterations",
-    feed: Feed::Number(8_000_000),
-    ..TRIVIAL
-};
-
-const ECHO: Case = Case { op: "echo", input: "value", ..TRIVIAL };
-
-/// All cases, in the order of the table.
-pub(crate) const CASES: [Case; 18] = [
+/// All lines, in the order of the table.
+static SHAPED: [Shaped; 13] = [
     TRIVIAL,
-    Case {
-        name: "trivial-1-worker",
-        words: "the same on one worker",
-        workers: 1,
-        elements: 20_000,
+    Shaped {
+        name: "payload-64k",
+        words: "64 KiB in and out",
+        elements: 10_000,
+        op: "payload",
+        feed: Feed::Blob(64 << 10),
         ..TRIVIAL
     },
-    Case { name: "trivial-sqlite", words: "the same, kept on SQLite", kept: true, ..TRIVIAL },
-    PAYLOAD,
-    Case {
-        name: "payload-64k-1-worker",
-        words: "the same on one worker",
-        workers: 1,
-        elements: 5_000,
-        ..PAYLOAD
+    Shaped {
+        name: "clone-1ms",
+        words: "a clone of 1 ms",
+        elements: 1_000,
+        op: "sleepless",
+        input: "iterations",
+        feed: Feed::Number(8_000_000),
+        ..TRIVIAL
     },
-    Case {
-        name: "payload-64k-sqlite",
-        words: "the same, kept on SQLite",
-        kept: true,
-        rounds: 5,
-        ..PAYLOAD
-    },
-    MILLISECOND,
-    Case {
-        name: "clone-1ms-1-worker",
-        words: "the same on one worker",
-        workers: 1,
-        elements: 500,
-        ..MILLISECOND
-    },
-    Case {
+    Shaped {
         name: "chain",
         words: "three clones in a chain",
         elements: 15_000,
         shape: Shape::Chain,
         ..TRIVIAL
     },
-    Case {
+    Shaped {
         name: "nested-1m",
         words: "1,000 × 1,000 clones, nested",
         elements: 1_000,
@@ -143,7 +139,7 @@ pub(crate) const CASES: [Case; 18] = [
         rounds: 3,
         ..TRIVIAL
     },
-    Case {
+    Shaped {
         name: "collect-1m",
         words: "1,000,000 clones, collected",
         elements: 1_000_000,
@@ -151,31 +147,43 @@ pub(crate) const CASES: [Case; 18] = [
         rounds: 3,
         ..TRIVIAL
     },
-    Case { name: "clones-10k", words: "10,000 clones", elements: 10_000, ..TRIVIAL },
-    Case { name: "clones-100k", words: "100,000 clones", elements: 100_000, rounds: 5, ..TRIVIAL },
-    Case {
+    Shaped { name: "clones-10k", words: "10,000 clones", elements: 10_000, ..TRIVIAL },
+    Shaped {
+        name: "clones-100k",
+        words: "100,000 clones",
+        elements: 100_000,
+        rounds: 5,
+        ..TRIVIAL
+    },
+    Shaped {
         name: "clones-1m",
         words: "1,000,000 clones",
         elements: 1_000_000,
         rounds: 3,
         ..TRIVIAL
     },
-    Case {
+    Shaped {
         name: "guest-rust-wasi",
         words: "an op in Rust with WASI",
         guest: Guest::RustWasi,
         elements: 20_000,
         ..TRIVIAL
     },
-    Case { name: "guest-c", words: "an op in C", guest: Guest::Sdk("c"), elements: 20_000, ..ECHO },
-    Case {
+    Shaped {
+        name: "guest-c",
+        words: "an op in C",
+        guest: Guest::Sdk("c"),
+        elements: 20_000,
+        ..ECHO
+    },
+    Shaped {
         name: "guest-javascript",
         words: "an op in JavaScript",
         guest: Guest::Sdk("js"),
         elements: 4_000,
         ..ECHO
     },
-    Case {
+    Shaped {
         name: "guest-python",
         words: "an op in Python",
         guest: Guest::Sdk("python"),
@@ -186,6 +194,17 @@ pub(crate) const CASES: [Case; 18] = [
 ];
 
 impl Case {
+    /// All of them, in the order of the table.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        SHAPED.iter().flat_map(|shaped| Place::ALL.map(|place| Self { shaped, place }))
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{}{}", self.shaped.name, self.place.suffix())
+    }
+}
+
+impl Shaped {
     /// How many clones a run of the case has.
     pub(crate) const fn clones(&self) -> u64 {
         match self.shape {

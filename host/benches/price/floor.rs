@@ -9,7 +9,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Config, Engine, Store};
 
-use crate::cases::{Case, Feed};
+use crate::cases::{Case, Feed, Shaped};
 
 #[derive(ComponentType, Lower, Lift, Clone)]
 #[component(record)]
@@ -120,16 +120,17 @@ impl Floor {
 
     /// Runs all clones of a case, an equal part on each thread.
     pub(crate) fn run(&self, case: &Case) -> wasmtime::Result<()> {
+        let workers = case.place.workers();
         std::thread::scope(|scope| {
-            let part = || self.clones(case, case.clones() / u64::from(case.workers));
-            let threads: Vec<_> = (0..case.workers).map(|_| scope.spawn(part)).collect();
+            let part = || self.clones(case.shaped, case.shaped.clones() / u64::from(workers));
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(part)).collect();
             threads.into_iter().try_for_each(|thread| {
                 thread.join().unwrap_or_else(|_| Err(wasmtime::Error::msg("the loop panicked")))
             })
         })
     }
 
-    fn clones(&self, case: &Case, count: u64) -> wasmtime::Result<()> {
+    fn clones(&self, case: &Shaped, count: u64) -> wasmtime::Result<()> {
         let (media_type, data) = match case.feed {
             Feed::Blob(bytes) => ("application/octet-stream", vec![b'x'; bytes]),
             Feed::Number(number) => ("application/json", number.to_string().into_bytes()),

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use dynhost::store::sqlite::SqliteStore;
 use dynhost::{Host, PreparedJob, RunOptions};
 
-use cases::{CASES, Case};
+use cases::{Case, Place};
 use floor::Floor;
 use table::Line;
 
@@ -39,25 +39,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wanted: Vec<&String> = arguments.iter().filter(is_name).collect();
     let basics = ops::build()?;
     let mut lines = Vec::new();
-    for case in &CASES {
-        if !wanted.is_empty() && !wanted.iter().any(|name| *name == case.name) {
+    for case in Case::all() {
+        let name = case.name();
+        if !wanted.is_empty() && !wanted.contains(&&name) {
             continue;
         }
-        let Some(wasm) = case.component(&basics) else {
+        let Some(wasm) = case.shaped.component(&basics) else {
             eprintln!(
-                "skipped: {} (its component is not built; the SDK's script `test` does it)",
-                case.name
+                "skipped: {name} (its component is not built; the SDK's script `test` does it)"
             );
             continue;
         };
-        let line = Line::new(case, &measure(case, (&basics, &wasm))?);
+        let measured = measure(&case, (&basics, &wasm))?;
+        let line = Line::new(case, &measured);
         if json {
             println!("{}", line.to_json());
         } else {
             println!("{line}");
         }
         if line.is_above(bound) {
-            return Err(format!("`{}` costs more than {bound} times the floor", case.name).into());
+            return Err(format!("`{name}` costs more than {bound} times the floor").into());
         }
         lines.push(line);
     }
@@ -87,21 +88,21 @@ struct Measured {
 
 fn measure(case: &Case, files: (&Path, &Path)) -> Result<Measured, Box<dyn std::error::Error>> {
     let floor = Floor::new(files.1, &dynhost::engine_config())?;
-    let workers = NonZeroU32::new(case.workers).ok_or("no workers")?;
+    let workers = NonZeroU32::new(case.place.workers()).ok_or("no workers")?;
     let host = Host::builder().workers(workers).build()?;
-    let job = case.job(&host, files)?;
+    let job = case.shaped.job(&host, files)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
     let mut measured = Measured { floor: Vec::new(), dynhost: Vec::new(), peak: None };
-    for round in 0..=case.rounds {
+    for round in 0..=case.shaped.rounds {
         let begun = Begun::now();
         floor.run(case)?;
-        let bare = begun.took(case.clones());
-        let kept = case.kept.then(tempfile::tempdir).transpose()?;
+        let bare = begun.took(case.shaped.clones());
+        let kept = (case.place == Place::Sqlite).then(tempfile::tempdir).transpose()?;
         let options = options(kept.as_ref().map(tempfile::TempDir::path))?;
         ops::reset_peak_memory();
         let begun = Begun::now();
         runtime.block_on(run(&host, &job, (case, options)))?;
-        let ours = begun.took(case.clones());
+        let ours = begun.took(case.shaped.clones());
         measured.peak = measured.peak.max(ops::peak_memory());
         // The first round warms caches and pools.
         if round > 0 {
@@ -126,7 +127,7 @@ async fn run(
     (case, options): (&Case, RunOptions),
 ) -> Result<(), Box<dyn std::error::Error>> {
     let result = host.start(job, options).finished().await?;
-    if result.steps.succeeded != case.steps() {
+    if result.steps.succeeded != case.shaped.steps() {
         return Err(format!("{:?} {:?}", result.steps, result.failures.first()).into());
     }
     Ok(())

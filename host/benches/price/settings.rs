@@ -7,7 +7,7 @@ use serde_json::json;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::Begun;
-use crate::cases::{CASES, Case};
+use crate::cases::{Case, Place};
 use crate::floor::Floor;
 use crate::table::{median, sorted};
 
@@ -19,10 +19,13 @@ pub(crate) fn compare(wasm: &Path, json: bool) -> Result<(), Box<dyn std::error:
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     let (ours, defaults) =
         (Floor::new(wasm, &dynhost::engine_config())?, Floor::new(wasm, &config)?);
-    for case in CASES.iter().filter(|case| ["trivial", "payload-64k"].contains(&case.name)) {
+    let is_wanted = |case: &Case| {
+        case.place == Place::Two && ["trivial", "payload-64k"].contains(&case.shaped.name)
+    };
+    for case in Case::all().filter(is_wanted) {
         let mut pairs = Vec::new();
         for round in 0..=ROUNDS {
-            let pair = (timed(&ours, case)?, timed(&defaults, case)?);
+            let pair = (timed(&ours, &case)?, timed(&defaults, &case)?);
             if round > 0 {
                 pairs.push(pair);
             }
@@ -30,7 +33,7 @@ pub(crate) fn compare(wasm: &Path, json: bool) -> Result<(), Box<dyn std::error:
         let of = |each: fn(&(f64, f64)) -> f64| sorted(pairs.iter().map(each));
         let (ours, defaults) = (median(&of(|pair| pair.0)), median(&of(|pair| pair.1)));
         let times = of(|pair| pair.1 / pair.0);
-        let (name, least, most) = (case.name, times[0], times[ROUNDS - 1]);
+        let (name, least, most) = (case.name(), times[0], times[ROUNDS - 1]);
         let times = median(&times);
         if json {
             let line = json!({ "case": format!("settings-{name}"), "ours_us": ours, "defaults_us": defaults,
@@ -49,5 +52,5 @@ pub(crate) fn compare(wasm: &Path, json: bool) -> Result<(), Box<dyn std::error:
 fn timed(floor: &Floor, case: &Case) -> wasmtime::Result<f64> {
     let begun = Begun::now();
     floor.run(case)?;
-    Ok(begun.took(case.clones()).wall)
+    Ok(begun.took(case.shaped.clones()).wall)
 }

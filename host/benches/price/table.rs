@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::cases::Case;
+use crate::cases::{Case, Place};
 use crate::{Measured, Took};
 
 /// The README has the table between these.
@@ -14,10 +14,7 @@ const END: &str = "<!-- /price -->\n";
 
 /// What is said of a case.
 pub(crate) struct Line {
-    name: &'static str,
-    words: &'static str,
-    workers: u32,
-    clones: u64,
+    case: Case,
     floor: f64,
     dynhost: f64,
     ratio: f64,
@@ -27,17 +24,14 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(case: &Case, measured: &Measured) -> Self {
+    pub(crate) fn new(case: Case, measured: &Measured) -> Self {
         let ratios = |of: fn(&Took) -> f64| {
             let pairs = measured.dynhost.iter().zip(&measured.floor);
             sorted(pairs.map(|(ours, floor)| of(ours) / of(floor)))
         };
         let wall = ratios(|took| took.wall);
         Self {
-            name: case.name,
-            words: case.words,
-            workers: case.workers,
-            clones: case.clones(),
+            case,
             floor: median(&sorted(measured.floor.iter().map(|took| took.wall))),
             dynhost: median(&sorted(measured.dynhost.iter().map(|took| took.wall))),
             ratio: median(&wall),
@@ -54,42 +48,53 @@ impl Line {
 
     pub(crate) fn to_json(&self) -> Json {
         json!({
-            "case": self.name,
+            "case": self.case.name(),
             "floor_us": rounded(self.floor),
             "dynhost_us": rounded(self.dynhost),
             "us_per_clone": rounded(self.dynhost),
             "ratio": rounded(self.ratio),
             "spread": [rounded(self.spread.0), rounded(self.spread.1)],
             "cpu_ratio": rounded(self.cpu_ratio),
-            "clones": self.clones,
-            "workers": self.workers,
+            "clones": self.case.shaped.clones(),
+            "workers": self.case.place.workers(),
             "peak_rss_bytes": self.peak,
         })
     }
 
-    fn to_markdown(&self) -> String {
-        let peak = self.peak.map_or_else(String::new, |bytes| (bytes >> 20).to_string());
-        format!(
-            "| `{}` | {} | {} | {} | {:.2} | {:.2} | **{:.2}** ({:.2}–{:.2}) | {peak} |\n",
-            self.name,
-            self.words,
-            self.clones,
-            self.workers,
-            self.floor,
-            self.dynhost,
-            self.ratio,
-            self.spread.0,
-            self.spread.1,
-        )
+    fn ratio_to_markdown(&self) -> String {
+        format!("**{:.2}** ({:.2}–{:.2})", self.ratio, self.spread.0, self.spread.1)
     }
+}
+
+/// A row of the table: the same case, in all places.
+fn to_markdown(lines: &[Line]) -> String {
+    let at = |place| lines.iter().find(|line| line.case.place == place);
+    let ratio = |place| at(place).map_or_else(String::new, Line::ratio_to_markdown);
+    let two = at(Place::Two);
+    let number =
+        |of: fn(&Line) -> f64| two.map_or_else(String::new, |line| format!("{:.2}", of(line)));
+    let peak = two.and_then(|line| line.peak);
+    let shaped = lines[0].case.shaped;
+    format!(
+        "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+        shaped.name,
+        shaped.words,
+        shaped.clones(),
+        number(|line| line.floor),
+        number(|line| line.dynhost),
+        ratio(Place::Two),
+        ratio(Place::One),
+        ratio(Place::Sqlite),
+        peak.map_or_else(String::new, |bytes| (bytes >> 20).to_string()),
+    )
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<22} floor {:>9.2} µs  dynhost {:>9.2} µs  ratio {:.2} ({:.2}–{:.2})  CPU {:.2}  peak {} MiB",
-            self.name,
+            "{:<25} floor {:>9.2} µs  dynhost {:>9.2} µs  ratio {:.2} ({:.2}–{:.2})  CPU {:.2}  peak {} MiB",
+            self.case.name(),
             self.floor,
             self.dynhost,
             self.ratio,
@@ -107,9 +112,10 @@ pub(crate) fn write(lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(&path)?;
     let (before, rest) = text.split_once(BEGIN).ok_or("the README has no place for the table")?;
     let (_, after) = rest.split_once(END).ok_or("the README has no end of the table")?;
-    let head = "\n| case | | clones | workers | floor, µs | dynhost, µs | ratio (spread) | peak, MiB |\n\
-                |---|---|---|---|---|---|---|---|\n";
-    let table: String = lines.iter().map(Line::to_markdown).collect();
+    let head = "\n| case | | clones | floor, µs | dynhost, µs | ratio (spread) | on one worker | on SQLite | peak, MiB |\n\
+                |---|---|---|---|---|---|---|---|---|\n";
+    let same = |one: &Line, other: &Line| one.case.shaped.name == other.case.shaped.name;
+    let table: String = lines.chunk_by(same).map(to_markdown).collect();
     let machine = machine();
     std::fs::write(path, format!("{before}{BEGIN}{head}{table}\n{machine}\n{END}{after}"))?;
     Ok(())
@@ -130,7 +136,7 @@ fn machine() -> String {
     let wasmtime = lock.split("name = \"wasmtime\"\nversion = \"").nth(1);
     let wasmtime = wasmtime.and_then(|rest| rest.split('"').next()).unwrap_or_default();
     format!(
-        "Wall time per clone, {cores} cores ({model}), {}, wasmtime {wasmtime}, {}.",
+        "Wall time per clone on two workers, {cores} cores ({model}), {}, wasmtime {wasmtime}, {}.",
         said("rustc", &["--version"]),
         said("date", &["+%Y-%m-%d"])
     )
