@@ -7,7 +7,12 @@ mod connect;
 mod decode;
 mod encode;
 mod entries;
+#[cfg(feature = "fail-points")]
 mod fail_point;
+#[cfg(not(feature = "fail-points"))]
+mod fail_point {
+    pub(super) fn reached(_: &str) {}
+}
 mod fault;
 mod locks;
 mod objects;
@@ -31,7 +36,7 @@ use std::time::Duration;
 use dynhost_graph::event::Recorded;
 use rusqlite::Connection;
 
-#[doc(hidden)]
+#[cfg(feature = "fail-points")]
 pub use fail_point::FAIL_POINTS;
 
 use self::connect::{Identity, Paths, Tuning};

@@ -1,4 +1,4 @@
-//! Named places at which a test has the process killed, to see what it leaves behind.
+//! Named places at which a test has the process killed, to see what it leaves behind: the feature `fail-points`.
 //!
 //! `DYNHOST_FAIL_POINT=store.before_commit:3` kills the process with SIGKILL when it comes to that
 //! place for the third time. Without the variable nothing happens.
@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// All places, before and after each thing that is to last.
-#[doc(hidden)]
 pub const FAIL_POINTS: &[&str] = &[
     "store.before_begin",
     "store.after_begin",
