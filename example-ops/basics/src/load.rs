@@ -20,7 +20,7 @@ pub(crate) fn count(values: Collected<Blob>) -> usize {
 pub(crate) fn blobs(count: u64, bytes: usize, out: &mut Emitter<Blob>) -> Result<()> {
     let blob = Blob::new("application/octet-stream", vec![b'x'; bytes]);
     for number in 0..count {
-        out.emit(number.to_string(), blob.clone())?;
+        out.emit_ref(number.to_string(), &blob)?;
     }
     Ok(())
 }

@@ -11,4 +11,6 @@ wit_bindgen::generate!({
     export_macro_name: "__export_component",
     default_bindings_module: "dynhost_sdk::bindings",
     runtime_path: "wit_bindgen::rt",
+    // What an op emits and logs is lowered from where it lies.
+    ownership: Borrowing { duplicate_if_necessary: true },
 });

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 /// A type that an op can take: any `DeserializeOwned + JsonSchema` type, as JSON, or a [`Blob`], as it is.
 #[diagnostic::on_unimplemented(
@@ -43,11 +44,22 @@ pub trait Encode {
     #[must_use]
     fn schema() -> Option<String>;
 
-    /// The bytes of the value.
+    /// The bytes of the value: where it is bytes already, these themselves.
     ///
     /// # Errors
     /// A permanent failure when the value has no JSON form, such as a map whose keys are not texts.
-    fn encode(self) -> Result<Blob>;
+    fn encode_ref(&self) -> Result<Cow<'_, Blob>>;
+
+    /// [`encode_ref`](Self::encode_ref) of a value that is not used any more.
+    ///
+    /// # Errors
+    /// The same.
+    fn encode(self) -> Result<Blob>
+    where
+        Self: Sized,
+    {
+        self.encode_ref().map(Cow::into_owned)
+    }
 }
 
 impl<T: DeserializeOwned + JsonSchema> Decode for T {
@@ -73,10 +85,10 @@ impl<T: Serialize + JsonSchema> Encode for T {
         Some(schema_text::<T>(SchemaSettings::draft2020_12().for_serialize()))
     }
 
-    fn encode(self) -> Result<Blob> {
-        let data = serde_json::to_vec(&self)
+    fn encode_ref(&self) -> Result<Cow<'_, Blob>> {
+        let data = serde_json::to_vec(self)
             .map_err(|error| Failure::permanent(format!("a value has no JSON form: {error}")))?;
-        Ok(Blob::json(data))
+        Ok(Cow::Owned(Blob::json(data)))
     }
 }
 
@@ -101,6 +113,10 @@ impl Decode for Blob {
 impl Encode for Blob {
     fn schema() -> Option<String> {
         None
+    }
+
+    fn encode_ref(&self) -> Result<Cow<'_, Blob>> {
+        Ok(Cow::Borrowed(self))
     }
 
     fn encode(self) -> Result<Blob> {
@@ -143,6 +159,7 @@ mod tests {
     #[test]
     fn bytes_pass_as_they_are() {
         let blob = Blob::new("image/png", [1, 2, 3]);
+        assert!(matches!(blob.encode_ref().unwrap(), Cow::Borrowed(same) if *same == blob));
         assert_eq!(blob.clone().encode().unwrap(), blob);
         assert_eq!(Blob::decode(blob.clone()).unwrap(), blob);
         assert_eq!(<Blob as Decode>::schema(), None);

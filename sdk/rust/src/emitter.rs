@@ -1,7 +1,7 @@
 //! Giving outputs while the op still runs, or as a list at the end.
 
 use crate::key::check_mapping_key;
-use crate::raw::{self, EmitError};
+use crate::raw::EmitError;
 use crate::{Encode, Result, host};
 use std::collections::BTreeSet;
 
@@ -42,26 +42,46 @@ impl<T: Encode> Emitter<T> {
     /// When the mapping key is malformed or was already given, the value has no JSON form or is larger than the step
     /// may give, or the run is being cancelled. All of these fail the step, so `?` is the right answer.
     pub fn emit(&mut self, mapping_key: impl Into<String>, value: T) -> Result<()> {
-        let mapping_key = mapping_key.into();
         match &mut self.sink {
-            Sink::Host(name) => {
-                let output = raw::Output {
-                    name: (*name).to_owned(),
-                    mapping_key: Some(mapping_key),
-                    value: value.encode()?,
-                };
-                Ok(host::emit(output)?)
-            }
+            Sink::Host(name) => give(name, Some(&mapping_key.into()), &value),
+            Sink::Recorded { given, keys } => record(given, keys, mapping_key.into(), value),
+        }
+    }
+
+    /// Gives one element that the op goes on using. Bytes pass to the host from where they lie, so this costs the op's memory
+    /// nothing, however large they are.
+    ///
+    /// # Errors
+    /// Those of [`emit`](Self::emit).
+    pub fn emit_ref(&mut self, mapping_key: impl Into<String>, value: &T) -> Result<()>
+    where
+        T: Clone,
+    {
+        match &mut self.sink {
+            Sink::Host(name) => give(name, Some(&mapping_key.into()), value),
             Sink::Recorded { given, keys } => {
-                check_mapping_key(&mapping_key).map_err(EmitError::InvalidKey)?;
-                if !keys.insert(mapping_key.clone()) {
-                    return Err(EmitError::DuplicateKey(mapping_key).into());
-                }
-                given.push(DynamicOutput { mapping_key, value });
-                Ok(())
+                record(given, keys, mapping_key.into(), value.clone())
             }
         }
     }
+}
+
+fn give(name: &str, mapping_key: Option<&str>, value: &impl Encode) -> Result<()> {
+    Ok(host::emit_from(name, mapping_key, &*value.encode_ref()?)?)
+}
+
+fn record<T>(
+    given: &mut Vec<DynamicOutput<T>>,
+    keys: &mut BTreeSet<String>,
+    mapping_key: String,
+    value: T,
+) -> Result<()> {
+    check_mapping_key(&mapping_key).map_err(EmitError::InvalidKey)?;
+    if !keys.insert(mapping_key.clone()) {
+        return Err(EmitError::DuplicateKey(mapping_key).into());
+    }
+    given.push(DynamicOutput { mapping_key, value });
+    Ok(())
 }
 
 impl<T> Emitter<T> {
@@ -123,14 +143,7 @@ impl<T: Encode> Output<T> {
     /// cancelled.
     pub fn give(&mut self, value: T) -> Result<()> {
         match &mut self.place {
-            Place::Host(name) => {
-                let output = raw::Output {
-                    name: (*name).to_owned(),
-                    mapping_key: None,
-                    value: value.encode()?,
-                };
-                Ok(host::emit(output)?)
-            }
+            Place::Host(name) => give(name, None, &value),
             Place::Recorded(Some(_)) => Err(EmitError::DuplicateOutput.into()),
             Place::Recorded(place) => {
                 *place = Some(value);
@@ -179,7 +192,10 @@ mod tests {
             out.emit("[", 3).unwrap_err().message(),
             "the mapping key is malformed: it contains '['"
         );
-        assert_eq!(out.into_recorded(), [DynamicOutput::new("a", 1)]);
+        out.emit_ref("b", &4).unwrap();
+        assert!(out.emit_ref("b", &5).is_err());
+        let recorded = [DynamicOutput::new("a", 1), DynamicOutput::new("b", 4)];
+        assert_eq!(out.into_recorded(), recorded);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A list of ops as the exports of a component.
 
-use crate::bindings::dynhost::op::{outputs, step, types};
+use crate::bindings::dynhost::op::{step, types};
 use crate::bindings::exports::dynhost::op::op;
 use crate::raw::{InputDefinition, InputValue, Op, OpDefinition, Output, OutputDefinition};
 use crate::{Blob, Failure, failure::Retry, raw};
@@ -23,7 +23,7 @@ impl<L: Library> op::Guest for Guest<L> {
     fn run(
         name: String,
         inputs: Vec<(String, op::InputValue)>,
-    ) -> Result<Vec<types::Output>, types::Failure> {
+    ) -> Result<Vec<types::OutputResult>, types::Failure> {
         report_panics();
         let Some(op) = L::OPS.iter().find(|op| op.name == name) else {
             let names: Vec<_> = L::OPS.iter().map(|op| op.name).collect();
@@ -57,19 +57,19 @@ impl From<op::InputValue> for InputValue {
     }
 }
 
-impl From<types::Value> for Blob {
-    fn from(value: types::Value) -> Self {
+impl From<types::ValueResult> for Blob {
+    fn from(value: types::ValueResult) -> Self {
         Self { media_type: value.media_type, data: value.data }
     }
 }
 
-impl From<Blob> for types::Value {
+impl From<Blob> for types::ValueResult {
     fn from(blob: Blob) -> Self {
         Self { media_type: blob.media_type, data: blob.data }
     }
 }
 
-impl From<Output> for outputs::Output {
+impl From<Output> for types::OutputResult {
     fn from(output: Output) -> Self {
         Self { name: output.name, mapping_key: output.mapping_key, value: output.value.into() }
     }

@@ -6,6 +6,10 @@ pub(crate) mod native;
 mod wasm;
 
 #[cfg(not(target_family = "wasm"))]
+pub(crate) use native::emit_from;
+#[cfg(not(target_family = "wasm"))]
 pub use native::{Collected, attempt, config, emit, log, mapping_keys, progress, run_id, step_key};
+#[cfg(target_family = "wasm")]
+pub(crate) use wasm::emit_from;
 #[cfg(target_family = "wasm")]
 pub use wasm::{Collected, attempt, config, emit, log, mapping_keys, progress, run_id, step_key};

@@ -1,5 +1,6 @@
 //! A stand-in for the host outside wasm: what a test says about the step, and what the op did, per thread.
 
+use crate::Blob;
 use crate::key::check_mapping_key;
 use crate::raw::{Element, EmitError, OpDefinition, Output};
 use crate::step::Level;
@@ -136,6 +137,19 @@ impl Collected {
 /// Why the output was not accepted.
 pub fn emit(output: Output) -> Result<(), EmitError> {
     STEP.with_borrow_mut(|step| step.accept(output))
+}
+
+/// [`emit`], from where the parts of the output lie.
+pub(crate) fn emit_from(
+    name: &str,
+    mapping_key: Option<&str>,
+    value: &Blob,
+) -> Result<(), EmitError> {
+    emit(Output {
+        name: name.to_owned(),
+        mapping_key: mapping_key.map(str::to_owned),
+        value: value.clone(),
+    })
 }
 
 /// The run that this step belongs to.

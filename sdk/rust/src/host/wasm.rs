@@ -1,6 +1,7 @@
 //! The imports of the interface, in the SDK's types.
 
-use crate::bindings::dynhost::op::{inputs, outputs, step};
+use crate::Blob;
+use crate::bindings::dynhost::op::{inputs, outputs, step, types};
 use crate::raw::{Element, EmitError, Output};
 use crate::step::Level;
 
@@ -49,7 +50,17 @@ impl Collected {
 /// # Errors
 /// Why the output was not accepted.
 pub fn emit(output: Output) -> Result<(), EmitError> {
-    outputs::emit(&output.into()).map_err(|error| match error {
+    emit_from(&output.name, output.mapping_key.as_deref(), &output.value)
+}
+
+/// [`emit`], from where the parts of the output lie.
+pub(crate) fn emit_from(
+    name: &str,
+    mapping_key: Option<&str>,
+    value: &Blob,
+) -> Result<(), EmitError> {
+    let value = types::ValueParam { media_type: &value.media_type, data: &value.data };
+    outputs::emit(types::OutputParam { name, mapping_key, value }).map_err(|error| match error {
         outputs::EmitError::UnknownOutput => EmitError::UnknownOutput,
         outputs::EmitError::MissingKey => EmitError::MissingKey,
         outputs::EmitError::UnexpectedKey => EmitError::UnexpectedKey,
@@ -100,9 +111,7 @@ pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
         Level::Warn => step::Level::Warn,
         Level::Error => step::Level::Error,
     };
-    let fields: Vec<_> =
-        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    step::log(level, message, &fields);
+    step::log(level, message, fields);
 }
 
 /// Says how far the step is. The unit is the op's own.
