@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds the ops that are measured.
+/// Builds the ops that are measured. From then on this process has no huge pages, as the `dynhost` binary.
 pub(crate) fn build() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let ops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../example-ops");
     let built = Command::new("sh").arg("build").arg("basics").current_dir(&ops).output()?;
@@ -16,6 +16,8 @@ pub(crate) fn build() -> Result<PathBuf, Box<dyn std::error::Error>> {
     if !built.status.success() {
         return Err(String::from_utf8_lossy(&built.stderr).into_owned().into());
     }
+    #[cfg(target_os = "linux")]
+    rustix::thread::disable_transparent_huge_pages(true)?;
     Ok(ops.join("target/wasm32-unknown-unknown/release/basics.wasm").canonicalize()?)
 }
 

@@ -92,6 +92,7 @@ fn host() -> Result<Host, Error> {
 }
 
 fn host_with(policy: OperatorPolicy) -> Result<Host, Error> {
+    avoid_huge_pages();
     let mut builder = builder().policy(policy);
     #[cfg(feature = "otel")]
     if let Some(telemetry) = Telemetry::from_env().map_err(|error| Error::telemetry(&error))? {
@@ -101,6 +102,16 @@ fn host_with(policy: OperatorPolicy) -> Result<Host, Error> {
         builder = builder.code_cache(folder);
     }
     Ok(builder.build()?)
+}
+
+/// The allocator asks for huge pages, and some kernels give them to everybody: each place that is touched would then take
+/// 2 MiB, and a run up to twice the memory. No run was faster with them (`docs/performance.md`).
+fn avoid_huge_pages() {
+    #[cfg(target_os = "linux")]
+    {
+        // Where the kernel cannot do it, the process is only larger.
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    }
 }
 
 /// Settings for a host that compiles in a process of its own.

@@ -189,6 +189,18 @@ fn start(workshop: &Workshop, arguments: &[&str]) -> Child {
     panic!("nothing was emitted: {:?}", child.wait_with_output());
 }
 
+/// Each place that a guest or the host touches would take 2 MiB.
+#[test]
+fn a_run_takes_no_huge_pages() {
+    let workshop = workshop();
+    let mut child = start(&workshop, &["run", "long.toml", "--progress", "none", "--no-cache"]);
+    let process = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    let process = process.expect("there is /proc");
+    assert!(process.lines().any(|line| line == "THP_enabled:\t0"), "{process}");
+}
+
 fn status(workshop: &Workshop) -> Json {
     objects(workshop, "runs list --limit 1")[0]["status"].clone()
 }
