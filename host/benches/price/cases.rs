@@ -24,6 +24,7 @@ pub(crate) struct Shaped {
 }
 
 /// One measurement: a line of the table, somewhere.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) shaped: &'static Shaped,
     pub(crate) place: Place,
@@ -93,24 +94,24 @@ pub(crate) enum Feed {
 const TRIVIAL: Shaped = Shaped {
     name: "trivial",
     words: "100 B in and out",
-    elements: 40_000,
+    elements: 20_000,
     shape: Shape::Map,
     guest: Guest::Rust,
     op: "trivial",
     input: "data",
     feed: Feed::Blob(100),
-    rounds: 7,
+    rounds: 15,
 };
 
 const ECHO: Shaped = Shaped { op: "echo", input: "value", ..TRIVIAL };
 
 /// All lines, in the order of the table.
-static SHAPED: [Shaped; 13] = [
+pub(crate) static ALL: &[Shaped] = &[
     TRIVIAL,
     Shaped {
         name: "payload-64k",
         words: "64 KiB in and out",
-        elements: 10_000,
+        elements: 5_000,
         op: "payload",
         feed: Feed::Blob(64 << 10),
         ..TRIVIAL
@@ -118,7 +119,7 @@ static SHAPED: [Shaped; 13] = [
     Shaped {
         name: "clone-1ms",
         words: "a clone of 1 ms",
-        elements: 1_000,
+        elements: 400,
         op: "sleepless",
         input: "iterations",
         feed: Feed::Number(8_000_000),
@@ -127,7 +128,7 @@ static SHAPED: [Shaped; 13] = [
     Shaped {
         name: "chain",
         words: "three clones in a chain",
-        elements: 15_000,
+        elements: 7_000,
         shape: Shape::Chain,
         ..TRIVIAL
     },
@@ -152,7 +153,7 @@ static SHAPED: [Shaped; 13] = [
         name: "clones-100k",
         words: "100,000 clones",
         elements: 100_000,
-        rounds: 5,
+        rounds: 7,
         ..TRIVIAL
     },
     Shaped {
@@ -166,39 +167,33 @@ static SHAPED: [Shaped; 13] = [
         name: "guest-rust-wasi",
         words: "an op in Rust with WASI",
         guest: Guest::RustWasi,
-        elements: 20_000,
         ..TRIVIAL
     },
     Shaped {
         name: "guest-c",
         words: "an op in C",
         guest: Guest::Sdk("c"),
-        elements: 20_000,
+        elements: 5_000,
         ..ECHO
     },
     Shaped {
         name: "guest-javascript",
         words: "an op in JavaScript",
         guest: Guest::Sdk("js"),
-        elements: 4_000,
+        elements: 1_000,
         ..ECHO
     },
     Shaped {
         name: "guest-python",
         words: "an op in Python",
         guest: Guest::Sdk("python"),
-        elements: 500,
-        rounds: 5,
+        elements: 200,
+        rounds: 9,
         ..ECHO
     },
 ];
 
 impl Case {
-    /// All of them, in the order of the table.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        SHAPED.iter().flat_map(|shaped| Place::ALL.map(|place| Self { shaped, place }))
-    }
-
     pub(crate) fn name(&self) -> String {
         format!("{}{}", self.shaped.name, self.place.suffix())
     }

@@ -2,8 +2,8 @@
 //! `cargo bench --bench price`.
 //!
 //! `-- --json` prints one JSON object per case, `-- --readme` writes the table into README.md, `-- --at-most 3` fails where
-//! even the best round was worse than that, and names of cases run those alone. Both sides take turns, and each pair gives
-//! one ratio; what counts is the median of the ratios, with their spread. `-- none --settings` compares the floor with the
+//! even the best round was worse than that, and names of cases run those alone. Both sides take turns, and so do the places of
+//! one case; each pair gives one ratio, and what counts is the median of the ratios, with their spread. `-- none --settings` compares the floor with the
 //! same loop under wasmtime's own defaults of the pooling allocator.
 
 mod cases;
@@ -23,7 +23,6 @@ use dynhost::{Host, PreparedJob, RunOptions};
 
 use cases::{Case, Place};
 use floor::Floor;
-use table::Line;
 
 /// The allocator of the `dynhost` binary; the floor has it too.
 #[global_allocator]
@@ -39,28 +38,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wanted: Vec<&String> = arguments.iter().filter(is_name).collect();
     let basics = ops::build()?;
     let mut lines = Vec::new();
-    for case in Case::all() {
-        let name = case.name();
-        if !wanted.is_empty() && !wanted.contains(&&name) {
+    for shaped in cases::ALL {
+        let cases = Place::ALL.map(|place| Case { shaped, place }).into_iter();
+        let cases: Vec<Case> =
+            cases.filter(|case| wanted.is_empty() || wanted.contains(&&case.name())).collect();
+        if cases.is_empty() {
             continue;
         }
-        let Some(wasm) = case.shaped.component(&basics) else {
+        let Some(wasm) = shaped.component(&basics) else {
+            let name = shaped.name;
             eprintln!(
                 "skipped: {name} (its component is not built; the SDK's script `test` does it)"
             );
             continue;
         };
-        let measured = measure(&case, (&basics, &wasm))?;
-        let line = Line::new(case, &measured);
-        if json {
-            println!("{}", line.to_json());
-        } else {
-            println!("{line}");
+        for line in table::lines(&measure(cases, (&basics, &wasm))?) {
+            if json {
+                println!("{}", line.to_json());
+            } else {
+                println!("{line}");
+            }
+            if line.is_above(bound) {
+                return Err(
+                    format!("`{}` costs more than {bound} times the floor", line.name()).into()
+                );
+            }
+            lines.push(line);
         }
-        if line.is_above(bound) {
-            return Err(format!("`{name}` costs more than {bound} times the floor").into());
-        }
-        lines.push(line);
     }
     if asked("--settings") {
         settings::compare(&basics, json)?;
@@ -80,37 +84,50 @@ struct Took {
 }
 
 struct Measured {
+    case: Case,
     floor: Vec<Took>,
     dynhost: Vec<Took>,
     /// The most memory that the process had in a run of dynhost, in bytes.
     peak: Option<u64>,
 }
 
-fn measure(case: &Case, files: (&Path, &Path)) -> Result<Measured, Box<dyn std::error::Error>> {
+/// Measures cases of one line, which take turns as well.
+fn measure(
+    cases: Vec<Case>,
+    files: (&Path, &Path),
+) -> Result<Vec<Measured>, Box<dyn std::error::Error>> {
     let floor = Floor::new(files.1, &dynhost::engine_config())?;
-    let workers = NonZeroU32::new(case.place.workers()).ok_or("no workers")?;
-    let host = Host::builder().workers(workers).build()?;
-    let job = case.shaped.job(&host, files)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
-    let mut measured = Measured { floor: Vec::new(), dynhost: Vec::new(), peak: None };
-    for round in 0..=case.shaped.rounds {
-        let begun = Begun::now();
-        floor.run(case)?;
-        let bare = begun.took(case.shaped.clones());
-        let kept = (case.place == Place::Sqlite).then(tempfile::tempdir).transpose()?;
-        let options = options(kept.as_ref().map(tempfile::TempDir::path))?;
-        ops::reset_peak_memory();
-        let begun = Begun::now();
-        runtime.block_on(run(&host, &job, (case, options)))?;
-        let ours = begun.took(case.shaped.clones());
-        measured.peak = measured.peak.max(ops::peak_memory());
-        // The first round warms caches and pools.
-        if round > 0 {
-            measured.floor.push(bare);
-            measured.dynhost.push(ours);
+    let mut subjects = Vec::new();
+    for case in cases {
+        let workers = NonZeroU32::new(case.place.workers()).ok_or("no workers")?;
+        let host = Host::builder().workers(workers).build()?;
+        let job = case.shaped.job(&host, files)?;
+        let (floor, dynhost) = (Vec::new(), Vec::new());
+        subjects.push((host, job, Measured { case, floor, dynhost, peak: None }));
+    }
+    let rounds = subjects.first().map_or(0, |(_, _, measured)| measured.case.shaped.rounds);
+    for round in 0..=rounds {
+        for (host, job, measured) in &mut subjects {
+            let case = &measured.case;
+            let begun = Begun::now();
+            floor.run(case)?;
+            let bare = begun.took(case.shaped.clones());
+            let kept = (case.place == Place::Sqlite).then(tempfile::tempdir).transpose()?;
+            let options = options(kept.as_ref().map(tempfile::TempDir::path))?;
+            ops::reset_peak_memory();
+            let begun = Begun::now();
+            runtime.block_on(run(host, job, (case, options)))?;
+            let ours = begun.took(case.shaped.clones());
+            measured.peak = measured.peak.max(ops::peak_memory());
+            // The first round warms caches and pools.
+            if round > 0 {
+                measured.floor.push(bare);
+                measured.dynhost.push(ours);
+            }
         }
     }
-    Ok(measured)
+    Ok(subjects.into_iter().map(|(_, _, measured)| measured).collect())
 }
 
 fn options(kept: Option<&Path>) -> Result<RunOptions, Box<dyn std::error::Error>> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::Begun;
-use crate::cases::{Case, Place};
+use crate::cases::{self, Case, Place, Shaped};
 use crate::floor::Floor;
 use crate::table::{median, sorted};
 
@@ -19,10 +19,9 @@ pub(crate) fn compare(wasm: &Path, json: bool) -> Result<(), Box<dyn std::error:
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     let (ours, defaults) =
         (Floor::new(wasm, &dynhost::engine_config())?, Floor::new(wasm, &config)?);
-    let is_wanted = |case: &Case| {
-        case.place == Place::Two && ["trivial", "payload-64k"].contains(&case.shaped.name)
-    };
-    for case in Case::all().filter(is_wanted) {
+    let is_wanted = |shaped: &&Shaped| ["trivial", "payload-64k"].contains(&shaped.name);
+    for shaped in cases::ALL.iter().filter(is_wanted) {
+        let case = Case { shaped, place: Place::Two };
         let mut pairs = Vec::new();
         for round in 0..=ROUNDS {
             let pair = (timed(&ours, &case)?, timed(&defaults, &case)?);

@@ -15,6 +15,8 @@ const END: &str = "<!-- /price -->\n";
 /// What is said of a case.
 pub(crate) struct Line {
     case: Case,
+    /// On two workers: how many times the clones per second of one worker, of the floor and of dynhost.
+    speedup: Option<(f64, f64)>,
     floor: f64,
     dynhost: f64,
     ratio: f64,
@@ -23,8 +25,21 @@ pub(crate) struct Line {
     peak: Option<u64>,
 }
 
+/// What is said of the cases of one line, which took turns.
+pub(crate) fn lines(measured: &[Measured]) -> Vec<Line> {
+    let one = measured.iter().find(|measured| measured.case.place == Place::One);
+    measured.iter().map(|measured| Line::new(measured, one)).collect()
+}
+
 impl Line {
-    pub(crate) fn new(case: Case, measured: &Measured) -> Self {
+    fn new(measured: &Measured, one: Option<&Measured>) -> Self {
+        let case = measured.case;
+        let speedup = one.filter(|_| case.place == Place::Two).map(|one| {
+            let speedup = |one: &[Took], two: &[Took]| {
+                median(&sorted(one.iter().zip(two).map(|(one, two)| one.wall / two.wall)))
+            };
+            (speedup(&one.floor, &measured.floor), speedup(&one.dynhost, &measured.dynhost))
+        });
         let ratios = |of: fn(&Took) -> f64| {
             let pairs = measured.dynhost.iter().zip(&measured.floor);
             sorted(pairs.map(|(ours, floor)| of(ours) / of(floor)))
@@ -32,6 +47,7 @@ impl Line {
         let wall = ratios(|took| took.wall);
         Self {
             case,
+            speedup,
             floor: median(&sorted(measured.floor.iter().map(|took| took.wall))),
             dynhost: median(&sorted(measured.dynhost.iter().map(|took| took.wall))),
             ratio: median(&wall),
@@ -41,6 +57,10 @@ impl Line {
         }
     }
 
+    pub(crate) fn name(&self) -> String {
+        self.case.name()
+    }
+
     /// Whether every round was worse than this.
     pub(crate) fn is_above(&self, bound: f64) -> bool {
         self.spread.0 > bound
@@ -48,7 +68,7 @@ impl Line {
 
     pub(crate) fn to_json(&self) -> Json {
         json!({
-            "case": self.case.name(),
+            "case": self.name(),
             "floor_us": rounded(self.floor),
             "dynhost_us": rounded(self.dynhost),
             "us_per_clone": rounded(self.dynhost),
@@ -57,6 +77,8 @@ impl Line {
             "cpu_ratio": rounded(self.cpu_ratio),
             "clones": self.case.shaped.clones(),
             "workers": self.case.place.workers(),
+            "speedup": self.speedup.map(|(_, ours)| rounded(ours)),
+            "floor_speedup": self.speedup.map(|(floor, _)| rounded(floor)),
             "peak_rss_bytes": self.peak,
         })
     }
@@ -74,9 +96,10 @@ fn to_markdown(lines: &[Line]) -> String {
     let number =
         |of: fn(&Line) -> f64| two.map_or_else(String::new, |line| format!("{:.2}", of(line)));
     let peak = two.and_then(|line| line.peak);
+    let speedup = two.and_then(|line| line.speedup);
     let shaped = lines[0].case.shaped;
     format!(
-        "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+        "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
         shaped.name,
         shaped.words,
         shaped.clones(),
@@ -85,6 +108,7 @@ fn to_markdown(lines: &[Line]) -> String {
         ratio(Place::Two),
         ratio(Place::One),
         ratio(Place::Sqlite),
+        speedup.map_or_else(String::new, |(floor, ours)| format!("{ours:.2} ({floor:.2})")),
         peak.map_or_else(String::new, |bytes| (bytes >> 20).to_string()),
     )
 }
@@ -94,7 +118,7 @@ impl fmt::Display for Line {
         write!(
             f,
             "{:<25} floor {:>9.2} µs  dynhost {:>9.2} µs  ratio {:.2} ({:.2}–{:.2})  CPU {:.2}  peak {} MiB",
-            self.case.name(),
+            self.name(),
             self.floor,
             self.dynhost,
             self.ratio,
@@ -112,8 +136,8 @@ pub(crate) fn write(lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(&path)?;
     let (before, rest) = text.split_once(BEGIN).ok_or("the README has no place for the table")?;
     let (_, after) = rest.split_once(END).ok_or("the README has no end of the table")?;
-    let head = "\n| case | | clones | floor, µs | dynhost, µs | ratio (spread) | on one worker | on SQLite | peak, MiB |\n\
-                |---|---|---|---|---|---|---|---|---|\n";
+    let head = "\n| case | | clones | floor, µs | dynhost, µs | ratio (spread) | on one worker | on SQLite | two workers beside one (the floor) | peak, MiB |\n\
+                |---|---|---|---|---|---|---|---|---|---|\n";
     let same = |one: &Line, other: &Line| one.case.shaped.name == other.case.shaped.name;
     let table: String = lines.chunk_by(same).map(to_markdown).collect();
     let machine = machine();
