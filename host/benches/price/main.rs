@@ -87,7 +87,7 @@ struct Measured {
     case: Case,
     floor: Vec<Took>,
     dynhost: Vec<Took>,
-    /// The most memory that the process had in a run of dynhost, in bytes.
+    /// The most memory that the process had in the first run of dynhost, in bytes; with what the places before it left.
     peak: Option<u64>,
 }
 
@@ -119,11 +119,12 @@ fn measure(
             let begun = Begun::now();
             runtime.block_on(run(host, job, (case, options)))?;
             let ours = begun.took(case.shaped.clones());
-            measured.peak = measured.peak.max(ops::peak_memory());
-            // The first round warms caches and pools.
             if round > 0 {
                 measured.floor.push(bare);
                 measured.dynhost.push(ours);
+            } else {
+                // It warms caches and pools, and the hosts of the places to come have taken no memory yet.
+                measured.peak = ops::peak_memory();
             }
         }
     }
