@@ -374,10 +374,9 @@ outputs.bytes.collect = "higher"
         panic!("{:?}", ran.result.outputs)
     };
     assert_eq!(list.elements.len(), 3);
-    for element in &list.elements {
+    for (number, element) in (1..).zip(&list.elements) {
         assert_eq!(element.value.media_type.as_str(), "application/octet-stream");
-        assert!(
-            element.value.data.len() == 70_000 && element.value.data.iter().all(|&b| b == b'y')
-        );
+        let expected = [&[number, 1, 1, 1, 1, 1, 1, 1], &[b'y'; 69_992][..]].concat();
+        assert_eq!(*element.value.data, expected[..]);
     }
 }

@@ -15,11 +15,13 @@ pub(crate) fn count(values: Collected<Blob>) -> usize {
     values.count()
 }
 
-/// Emits `count` blobs of `bytes` bytes each.
+/// Emits `count` blobs of `bytes` bytes each, which begin with their number, the lowest byte first.
 #[op(output(dynamic))]
 pub(crate) fn blobs(count: u64, bytes: usize, out: &mut Emitter<Blob>) -> Result<()> {
-    let blob = Blob::new("application/octet-stream", vec![b'x'; bytes]);
+    let mut blob = Blob::new("application/octet-stream", vec![b'x'; bytes]);
     for number in 0..count {
+        let begin = blob.data.iter_mut().zip(number.to_le_bytes());
+        begin.for_each(|(byte, of_number)| *byte = of_number);
         out.emit_ref(number.to_string(), &blob)?;
     }
     Ok(())
@@ -78,6 +80,16 @@ mod tests {
         assert_eq!(testing::definition(OPS, "trivial").inputs[0].schema, None);
         assert_eq!(payload(blob.clone()).data, [1, 0]);
         assert_eq!(trivial(blob.clone()), blob);
+    }
+
+    #[test]
+    fn blobs_differ() {
+        let last = |bytes: usize| {
+            let step = testing::step(OPS, "blobs").input("count", 258).input("bytes", bytes);
+            step.run().outputs.swap_remove(257).value.data
+        };
+        assert_eq!(last(9), b"\x01\x01\0\0\0\0\0\0x");
+        assert_eq!(last(1), b"\x01");
     }
 
     #[test]

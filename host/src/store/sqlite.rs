@@ -41,7 +41,7 @@ pub use fail_point::FAIL_POINTS;
 
 use self::connect::{Identity, Paths, Tuning};
 use self::fault::{Fault, Result};
-use self::objects::{FolderObjects, Objects};
+use self::objects::Objects;
 use self::read::Reading;
 use self::writer::{Desk, Order, Queue};
 use super::history::{
@@ -61,7 +61,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Shared {
     paths: Paths,
-    objects: Arc<dyn Objects>,
+    objects: Arc<Objects>,
     large_values: Arc<LargeValues>,
     /// For questions of people.
     reader: Mutex<Connection>,
@@ -151,8 +151,7 @@ impl SqliteStore {
         tuning: Tuning,
     ) -> Result<Self> {
         let large_values = Arc::new(LargeValues::new(paths.folder.clone()));
-        let objects =
-            Arc::new(FolderObjects::new(paths.objects.clone(), Arc::clone(&large_values)));
+        let objects = Arc::new(Objects::new(paths.objects.clone(), Arc::clone(&large_values)));
         let connect = if queue.is_some() { connect::beside } else { connect::reading };
         let reader = Mutex::new(connect(&paths.database)?);
         let finder = Mutex::new(connect(&paths.database)?);
@@ -251,9 +250,11 @@ impl SqliteStore {
         let from = rows::whole(from);
         let reading = self.ask(what, |connection| Reading::begin(connection, run, from))?;
         let Some(mut reading) = reading else { return Ok(()) };
+        let objects = &self.shared.objects;
+        let fetch = |digest: &Digest| objects.get(&locked(&self.shared.reader), digest);
         // Whoever is given an event may ask the store something: nothing is locked then.
         while let Some(batch) = self.ask(what, |connection| reading.batch(connection))? {
-            let given = reading.give(&batch, &*self.shared.objects, each);
+            let given = reading.give(&batch, &fetch, each);
             if given.map_err(self.failed(what))?.is_break() {
                 break;
             }
@@ -271,10 +272,8 @@ impl SqliteStore {
             return Err(self.read_only("be pruned"));
         }
         self.flush();
-        let pruned =
-            connect::writing(&shared.paths.database, shared.tuning).and_then(|connection| {
-                prune::prune(&connection, &shared.paths, &*shared.objects, what)
-            });
+        let pruned = connect::writing(&shared.paths.database, shared.tuning)
+            .and_then(|connection| prune::prune(&connection, &shared.paths, &shared.objects, what));
         pruned.map_err(self.failed("be pruned"))
     }
 
@@ -318,8 +317,8 @@ impl SqliteStore {
         what: &str,
         question: impl FnOnce(&Connection) -> Result<T>,
     ) -> Result<T, StoreError> {
-        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        question(&connection).map_err(|fault| fault.during(what, &self.shared.paths.database))
+        question(&locked(connection))
+            .map_err(|fault| fault.during(what, &self.shared.paths.database))
     }
 
     fn failed(&self, what: &str) -> impl Fn(Fault) -> StoreError {
@@ -365,6 +364,10 @@ impl SqliteStore {
         *writer = Writer::Working(Some(thread));
         Ok(())
     }
+}
+
+fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Shared {
@@ -415,7 +418,7 @@ impl Cache for SqliteStore {
     }
 
     fn find(&self, key: &Digest) -> Result<Option<CachedSuccess>, StoreError> {
-        let objects = &*self.shared.objects;
+        let objects = &self.shared.objects;
         let hit = self.ask_on(&self.shared.finder, "look into the cache", |connection| {
             entries::find(connection, objects, key)
         })?;

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::command::Workshop;
 
-/// Nested fan-out, retries, skips, an empty and a skipped inner collect, values that are kept as objects, and
+/// Nested fan-out, retries, skips, an empty and a skipped inner collect, values that are kept in packs and in files, and
 /// yielders that take long enough to be killed between two elements.
 const JOB: &str = r#"
 [job]
@@ -29,6 +29,7 @@ sums = { op = "scripted/slow_sum", inputs.numbers.collect = "again", config.thou
 total = { op = "scripted/slow_sum", inputs.numbers.collect = "sums", config.thousands = 500 }
 blobs = { op = "basics/blobs", inputs.count.value = 3, inputs.bytes.value = 70000 }
 larger = { op = "basics/payload", inputs.data.map = "blobs" }
+largest = { op = "basics/blobs", inputs.count.value = 1, inputs.bytes.value = 1200000 }
 [outputs]
 total.from = "total"
 sums.collect = "sums"

@@ -63,8 +63,8 @@ fn a_full_disk() {
         &workshop,
         r#"
 mkdir .dynhost
-mount -t tmpfs -o size=3m tmpfs .dynhost
-dd if=/dev/zero of=.dynhost/ballast bs=1k count=2600 status=none
+mount -t tmpfs -o size=6m tmpfs .dynhost
+dd if=/dev/zero of=.dynhost/ballast bs=1k count=5600 status=none
 set +e
 "$DYNHOST" run job.toml --progress none 2>&1; echo "exit $?"
 rm .dynhost/ballast

@@ -15,7 +15,7 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// What brings a database from the version that is its place to the next. Never changed once
 /// published: what is new is a further step.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
 /// Says in the head of the file that it is a run store: `dynh`.
 const APPLICATION_ID: i32 = 0x6479_6e68;
@@ -125,9 +125,14 @@ pub(super) fn reading(path: &Path) -> Result<Connection> {
         return Err(Fault::File(path.to_path_buf(), gone));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags).map_err(Fault::from);
-    let opened = opened.and_then(|connection| ready(connection, path));
-    match opened {
+    let open = || ready(Connection::open_with_flags(path, flags)?, path);
+    match open() {
+        // An older one is brought to the latest version even for reading.
+        Ok(connection) if version(&connection)? < MIGRATIONS.len() => {
+            drop(connection);
+            drop(writing(path, Tuning::default())?);
+            open()
+        }
         Err(Fault::Sql(rusqlite::Error::SqliteFailure(error, _)))
             if matches!(error.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly)
                 && !has_log(path) =>

@@ -14,13 +14,15 @@ use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::fault::{Fault, Result};
-use super::objects::{Objects, from_hex};
-use crate::cache::GivenOutput;
+use super::objects::from_hex;
+use crate::cache::{Digest, GivenOutput};
+
+/// Gives the bytes of an object.
+pub(super) type Fetch<'a> = &'a dyn Fn(&Digest) -> Result<Bytes>;
 
 /// Reads events. Names that come again are shared.
-#[derive(Debug)]
 pub(super) struct Decoder<'a> {
-    objects: &'a dyn Objects,
+    fetch: Fetch<'a>,
     names: HashMap<String, Arc<str>>,
 }
 
@@ -141,8 +143,8 @@ struct Reference {
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(objects: &'a dyn Objects) -> Self {
-        Self { objects, names: HashMap::new() }
+    pub(super) fn new(fetch: Fetch<'a>) -> Self {
+        Self { fetch, names: HashMap::new() }
     }
 
     /// Reads an event.
@@ -259,7 +261,7 @@ impl<'a> Decoder<'a> {
         if let Ok(Reference { media_type, object: Some(object) }) = serde_json::from_str(text) {
             let digest = from_hex(&object)
                 .ok_or_else(|| serde_json::Error::custom("the name of an object is no digest"))?;
-            let data = self.objects.get(&digest).map_err(Unreadable::Object)?;
+            let data = (self.fetch)(&digest).map_err(Unreadable::Object)?;
             return Ok(Value::bytes(&media_type, data));
         }
         Ok(serde_json::from_str(text)?)

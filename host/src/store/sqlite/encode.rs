@@ -17,9 +17,9 @@ use serde_json::value::RawValue;
 use super::objects::{digest, hex};
 use crate::cache::{Digest, GivenOutput};
 
-/// The greatest value that stands in its event, in bytes. Greater ones are objects. At this size a value that
-/// stands in an event and in an entry of the cache costs as much as a file of its own.
-pub(super) const INLINE_BYTES: usize = 64 << 10;
+/// The greatest value that stands in its event, in bytes. Greater ones are objects. At 4 KiB both cost the same where bytes
+/// are written as base64, and at somewhat more where they are JSON, which can be asked for in SQL as long as it stands there.
+pub(super) const INLINE_BYTES: usize = 8 << 10;
 
 /// How deeply JSON may be nested to stand in an event; `SQLite` reads no more than 1000 levels.
 const INLINE_DEPTH: usize = 500;

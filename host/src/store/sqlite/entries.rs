@@ -217,7 +217,7 @@ pub(super) fn used(connection: &Connection, entry: i64, at_us: u64) -> Result<()
 /// The entry under a key.
 pub(super) fn find(
     connection: &Connection,
-    objects: &dyn Objects,
+    objects: &Objects,
     key: &Digest,
 ) -> Result<Option<Hit>> {
     let mut select = connection.prepare_cached(
@@ -234,14 +234,15 @@ pub(super) fn find(
         return Ok(None);
     }
     let kept = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
-    let mut decoder = Decoder::new(objects);
+    let fetch = |digest: &Digest| objects.get(connection, digest);
+    let mut decoder = Decoder::new(&fetch);
     let mut read = |text: &[u8]| {
         check(checksum(&[key], text), kept, &what)?;
         let text = std::str::from_utf8(text).map_err(|_| damaged("it is not UTF-8"))?;
         decoder.given(text).map_err(|unreadable| unreadable.of(&what()))
     };
     let outputs = match row.get::<_, Option<Digest>>(8)? {
-        Some(object) => read(&objects.get(&object)?)?,
+        Some(object) => read(&fetch(&object)?)?,
         None => read(row.get_ref(7)?.as_bytes().map_err(rusqlite::Error::from)?)?,
     };
     let step = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const FAIL_POINTS: &[&str] = &[
     "store.before_begin",
     "store.after_begin",
+    "pack.before_write",
+    "pack.after_write",
     "object.before_write",
     "object.after_write",
     "object.after_rename",

@@ -1,36 +1,261 @@
 //! Values that are too large to stand in an event, by the digest of their bytes.
+//!
+//! The table `objects` says which there are and where they lie, and two others who uses them. What one transaction
+//! writes lies in a file of its own, a *pack*, so that there is one wait for the disk for all of it; the largest are
+//! files by their digest. Both are written while the database is locked for writing, as it is when something is
+//! removed: so nothing is removed as unused before the transaction says that it is used.
+
+mod files;
+mod packs;
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::fail_point;
+use self::files::Files;
+use self::packs::{Packs, Place};
 use super::fault::{Fault, Result};
+use super::rows::whole;
 use crate::cache::Digest;
 use crate::store::LargeValues;
 
-/// Keeps bytes by their digest. What is put under a digest never changes.
-pub(super) trait Objects: Send + Sync + std::fmt::Debug {
-    /// Keeps objects, and answers when they will outlast the machine. Those that are there already
-    /// cost no more than a look.
-    fn put(&self, objects: &[(Digest, Bytes)]) -> Result<()>;
+/// The greatest object that lies in a pack, in bytes. For one of this size the disk takes longer to write it than to answer.
+pub(super) const PACKED_BYTES: usize = 1 << 20;
+
+/// The objects of a state folder.
+#[derive(Debug)]
+pub(super) struct Objects {
+    files: Files,
+    packs: Packs,
+    /// Where those are that have been read.
+    large_values: Arc<LargeValues>,
+}
+
+/// An object that is to be kept.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) digest: Digest,
+    pub(super) bytes: Bytes,
+    pub(super) user: User,
+}
+
+/// Who refers to an object, by its number in the tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum User {
+    Run(i64),
+    Entry(i64),
+}
+
+/// Bytes that nothing refers to.
+#[derive(Debug)]
+pub(super) struct Unused {
+    /// Its row, if it has one.
+    object: Option<i64>,
+    at: Location,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Location {
+    File(Digest),
+    InPack(Place),
+    /// A pack that none of whose objects came to stand in the table.
+    Pack(i64),
+}
+
+/// A row of the table.
+struct Known {
+    object: i64,
+    place: Option<Place>,
+    bytes: u64,
+}
+
+impl Objects {
+    pub(super) fn new(folder: PathBuf, large_values: Arc<LargeValues>) -> Self {
+        let packs = Packs::new(folder.join("packs"));
+        Self { files: Files::new(folder), packs, large_values }
+    }
+
+    /// Keeps objects, and answers when they will outlast the machine. Those that are there already cost no
+    /// more than a look. To be called once in a transaction, at its end.
+    pub(super) fn put(&self, connection: &Connection, wanted: &[Wanted]) -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let select = "SELECT coalesce(max(pack), 0) + 1 FROM objects";
+        let pack = connection.prepare_cached(select)?.query_row([], |row| row.get(0))?;
+        let (mut in_files, mut in_pack, mut end) = (Vec::new(), Vec::new(), 0);
+        for Wanted { digest, bytes, user } in wanted {
+            let known = known(connection, digest)?;
+            let whole = match &known {
+                Some(Known { place: Some(place), .. }) if place.pack == pack => true,
+                // The bytes of what nothing uses may be gone.
+                Some(Known { object, place: Some(place), .. }) => {
+                    self.packs.has(*place) && is_used(connection, *object)?
+                }
+                Some(_) => self.files.has(digest, bytes.len()),
+                None => false,
+            };
+            let object = match known {
+                Some(known) if whole => known.object,
+                _ if bytes.len() > PACKED_BYTES => {
+                    in_files.push((digest, bytes));
+                    put_row(connection, digest, bytes.len() as u64, None)?
+                }
+                _ => {
+                    let place = Place { pack, at: end, bytes: bytes.len() as u64 };
+                    end = place.end();
+                    in_pack.push(bytes);
+                    put_row(connection, digest, place.bytes, Some(place))?
+                }
+            };
+            put_user(connection, object, *user)?;
+        }
+        self.packs.write(pack, &in_pack)?;
+        self.files.put(&in_files)
+    }
 
     /// The bytes of an object, checked against its digest.
-    fn get(&self, digest: &Digest) -> Result<Bytes>;
+    pub(super) fn get(&self, connection: &Connection, digest: &Digest) -> Result<Bytes> {
+        let place = known(connection, digest)?.and_then(|known| known.place);
+        let (path, read) = match place {
+            Some(place) => (self.packs.path(place.pack), self.packs.read(place)),
+            None => (self.files.path(digest), self.files.read(digest)),
+        };
+        let damaged = |finding: &str| {
+            let what = format!("read the object {} in `{}`", hex(digest), path.display());
+            Err(Fault::Damaged(what, finding.to_owned()))
+        };
+        match read {
+            Ok(bytes) if blake3::hash(&bytes) == *digest => {
+                Ok(self.large_values.keep(bytes.into()))
+            }
+            Ok(_) => damaged("its bytes are not those that it is named after"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                damaged("there is no such file")
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                damaged("the file is shorter than it was")
+            }
+            Err(error) => Err(Fault::file(&path)(error)),
+        }
+    }
 
-    /// Removes an object, if it is there.
-    fn delete(&self, digest: &Digest) -> Result<()>;
+    /// What neither a run nor an entry uses: rows of the table, and files that were written by who did not come to
+    /// say so.
+    pub(super) fn unused(&self, connection: &Connection) -> Result<Vec<Unused>> {
+        let mut select = connection.prepare_cached(
+            "SELECT digest, object, pack, at, bytes FROM objects AS o \
+             WHERE NOT EXISTS (SELECT 1 FROM run_objects AS u WHERE u.object = o.object) \
+             AND NOT EXISTS (SELECT 1 FROM cache_objects AS u WHERE u.object = o.object)",
+        )?;
+        let mut unused = Vec::new();
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (digest, known) = (row.get(0)?, Known::read(row, 1)?);
+            let at = known.place.map_or(Location::File(digest), Location::InPack);
+            unused.push(Unused { object: Some(known.object), at, bytes: known.bytes });
+        }
+        let mut has_row =
+            connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM objects WHERE digest = ?1)")?;
+        self.files.list(&mut |digest, bytes| {
+            if !has_row.query_row([digest.as_slice()], |row| row.get(0))? {
+                unused.push(Unused { object: None, at: Location::File(digest), bytes });
+            }
+            Ok(())
+        })?;
+        self.packs.list(&mut |pack, bytes| {
+            if !has_objects(connection, pack)? {
+                unused.push(Unused { object: None, at: Location::Pack(pack), bytes });
+            }
+            Ok(())
+        })?;
+        Ok(unused)
+    }
 
-    /// All objects, in no order, with their sizes.
-    fn list(&self, each: &mut dyn FnMut(Digest, u64)) -> Result<()>;
+    /// Removes what nothing uses.
+    pub(super) fn remove(&self, connection: &Connection, unused: &Unused) -> Result<()> {
+        if let Some(object) = unused.object {
+            let delete = "DELETE FROM objects WHERE object = ?1";
+            connection.prepare_cached(delete)?.execute([object])?;
+        }
+        match unused.at {
+            Location::File(digest) => self.files.delete(&digest),
+            Location::InPack(place) if has_objects(connection, place.pack)? => {
+                self.packs.free(place)
+            }
+            Location::InPack(Place { pack, .. }) | Location::Pack(pack) => self.packs.delete(pack),
+        }
+    }
 
     /// Removes what writers left that ended before their time, longer ago than any may take.
-    fn tidy(&self) -> Result<()>;
+    pub(super) fn tidy(&self) -> Result<()> {
+        self.files.tidy()
+    }
+}
+
+impl Known {
+    /// Of a row with the columns `object`, `pack`, `at` and `bytes`, from the column `first` on.
+    fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let bytes = row.get(first + 3)?;
+        let place = match row.get(first + 1)? {
+            Some(pack) => Some(Place { pack, at: row.get(first + 2)?, bytes }),
+            None => None,
+        };
+        Ok(Self { object: row.get(first)?, place, bytes })
+    }
+}
+
+fn known(connection: &Connection, digest: &Digest) -> Result<Option<Known>> {
+    let select = "SELECT object, pack, at, bytes FROM objects WHERE digest = ?1";
+    let mut select = connection.prepare_cached(select)?;
+    Ok(select.query_row([digest.as_slice()], |row| Known::read(row, 0)).optional()?)
+}
+
+/// Whether a run or an entry uses an object.
+fn is_used(connection: &Connection, object: i64) -> Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM run_objects WHERE object = ?1) \
+         OR EXISTS (SELECT 1 FROM cache_objects WHERE object = ?1)";
+    Ok(connection.prepare_cached(select)?.query_row([object], |row| row.get(0))?)
+}
+
+/// Whether there are objects in a pack.
+fn has_objects(connection: &Connection, pack: i64) -> Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM objects WHERE pack = ?1)";
+    Ok(connection.prepare_cached(select)?.query_row([pack], |row| row.get(0))?)
+}
+
+/// Puts an object into the table, or says there where it lies now, and answers with its number.
+fn put_row(
+    connection: &Connection,
+    digest: &Digest,
+    bytes: u64,
+    place: Option<Place>,
+) -> Result<i64> {
+    let put = "INSERT INTO objects (digest, bytes, pack, at) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (digest) DO UPDATE SET pack = excluded.pack, at = excluded.at RETURNING object";
+    let row = params![
+        digest.as_slice(),
+        whole(bytes),
+        place.map(|place| place.pack),
+        place.map(|place| whole(place.at)),
+    ];
+    Ok(connection.prepare_cached(put)?.query_row(row, |row| row.get(0))?)
+}
+
+fn put_user(connection: &Connection, object: i64, user: User) -> Result<()> {
+    let (put, user) = match user {
+        User::Run(run) => ("INSERT OR IGNORE INTO run_objects (object, run) VALUES (?1, ?2)", run),
+        User::Entry(entry) => {
+            ("INSERT OR IGNORE INTO cache_objects (object, entry) VALUES (?1, ?2)", entry)
+        }
+    };
+    connection.prepare_cached(put)?.execute([object, user])?;
+    Ok(())
 }
 
 /// The digest of some bytes.
@@ -48,189 +273,13 @@ pub(super) fn from_hex(text: &str) -> Option<Digest> {
     blake3::Hash::from_hex(text).ok().map(Into::into)
 }
 
-/// Objects as files of a folder: `ab/cdef…`, by the digits of the digest.
-#[derive(Debug)]
-pub(super) struct FolderObjects {
-    folder: PathBuf,
-    /// Where those are that have been read.
-    large_values: Arc<LargeValues>,
-}
-
-/// How many objects are written at once: a disk takes many requests to wait for at a time.
-const WRITERS: usize = 8;
-
-/// How old a file must be that a writer left under a temporary name.
-const LEFT: Duration = Duration::from_hours(1);
-
-impl FolderObjects {
-    pub(super) fn new(folder: PathBuf, large_values: Arc<LargeValues>) -> Self {
-        Self { folder, large_values }
-    }
-
-    fn path(&self, digest: &Digest) -> PathBuf {
-        let hex = hex(digest);
-        self.folder.join(&hex[..2]).join(&hex[2..])
-    }
-
-    /// Writes an object unless it is there; answers with the folder that has a new name in it.
-    fn put_one(&self, digest: &Digest, bytes: &[u8]) -> Result<Option<PathBuf>> {
-        let path = self.path(digest);
-        let there = std::fs::metadata(&path);
-        if there.is_ok_and(|there| there.len() == bytes.len() as u64) {
-            return Ok(None);
-        }
-        let folder = path.parent().unwrap_or(&self.folder);
-        make_folder(folder, &self.folder)?;
-        let temporary = temporary_name(folder);
-        let written = write_file(&temporary, bytes);
-        let placed = written.and_then(|()| {
-            fail_point::reached("object.after_write");
-            std::fs::rename(&temporary, &path)
-        });
-        if let Err(error) = placed {
-            // Or it is removed when the store is next tidied.
-            let _ = std::fs::remove_file(&temporary);
-            return Err(Fault::file(&path)(error));
-        }
-        fail_point::reached("object.after_rename");
-        Ok(Some(folder.to_path_buf()))
-    }
-
-    fn each_folder(&self, each: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
-        let listed = match std::fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            listed => listed.map_err(Fault::file(&self.folder))?,
-        };
-        for entry in listed {
-            let path = entry.map_err(Fault::file(&self.folder))?.path();
-            if path.is_dir() {
-                each(&path)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Objects for FolderObjects {
-    fn put(&self, objects: &[(Digest, Bytes)]) -> Result<()> {
-        if objects.is_empty() {
-            return Ok(());
-        }
-        fail_point::reached("object.before_write");
-        let share = objects.len().div_ceil(WRITERS).max(1);
-        let written = std::thread::scope(|scope| {
-            let mut parts = objects.chunks(share);
-            let own = parts.next().unwrap_or_default();
-            let others: Vec<_> = parts.map(|part| scope.spawn(|| self.put_part(part))).collect();
-            let mut written = vec![self.put_part(own)];
-            written.extend(others.into_iter().map(|other| {
-                other.join().unwrap_or_else(|_| {
-                    Err(Fault::file(&self.folder)(io::Error::other("a writer of objects panicked")))
-                })
-            }));
-            written
-        });
-        let mut folders = Vec::new();
-        for part in written {
-            folders.extend(part?);
-        }
-        folders.sort_unstable();
-        folders.dedup();
-        folders.iter().try_for_each(|folder| sync_folder(folder))
-    }
-
-    fn get(&self, digest: &Digest) -> Result<Bytes> {
-        let path = self.path(digest);
-        let damaged = |finding: &str| {
-            let what = format!("read the object `{}`", path.display());
-            Err(Fault::Damaged(what, finding.to_owned()))
-        };
-        match std::fs::read(&path) {
-            Ok(bytes) if blake3::hash(&bytes) == *digest => {
-                Ok(self.large_values.keep(bytes.into()))
-            }
-            Ok(_) => damaged("its bytes are not those that it is named after"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                damaged("there is no such file")
-            }
-            Err(error) => Err(Fault::file(&path)(error)),
-        }
-    }
-
-    fn delete(&self, digest: &Digest) -> Result<()> {
-        let path = self.path(digest);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(Fault::file(&path)),
-        }
-    }
-
-    fn list(&self, each: &mut dyn FnMut(Digest, u64)) -> Result<()> {
-        self.each_folder(&mut |folder| {
-            let begin = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            for entry in std::fs::read_dir(folder).map_err(Fault::file(folder))? {
-                let entry = entry.map_err(Fault::file(folder))?;
-                let name = entry.file_name();
-                let digest = name.to_str().and_then(|end| from_hex(&format!("{begin}{end}")));
-                if let Some(digest) = digest {
-                    each(digest, entry.metadata().map_or(0, |metadata| metadata.len()));
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn tidy(&self) -> Result<()> {
-        self.each_folder(&mut |folder| {
-            for entry in std::fs::read_dir(folder).map_err(Fault::file(folder))? {
-                let path = entry.map_err(Fault::file(folder))?.path();
-                let temporary = path.extension().is_some_and(|extension| extension == TEMPORARY);
-                if temporary && is_old(&path) {
-                    std::fs::remove_file(&path).map_err(Fault::file(&path))?;
-                }
-            }
-            Ok(())
-        })
-    }
-}
-
-impl FolderObjects {
-    fn put_part(&self, objects: &[(Digest, Bytes)]) -> Result<Vec<PathBuf>> {
-        let mut folders = Vec::new();
-        for (digest, bytes) in objects {
-            folders.extend(self.put_one(digest, bytes)?);
-        }
-        Ok(folders)
-    }
-}
-
-/// What the names of files end with that are being written.
-const TEMPORARY: &str = "tmp";
-
-fn temporary_name(folder: &Path) -> PathBuf {
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!("{}-{number}.{TEMPORARY}", std::process::id()))
-}
-
-fn is_old(path: &Path) -> bool {
-    let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified());
-    changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > LEFT))
-}
-
 /// Makes a folder inside another that is there, to last.
-fn make_folder(folder: &Path, inside: &Path) -> Result<()> {
+fn make_folder(folder: &Path) -> Result<()> {
     match std::fs::create_dir(folder) {
-        Ok(()) => sync_folder(inside),
+        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(Fault::file(folder)(error)),
     }
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
 }
 
 /// Makes the names in a folder last.
@@ -238,62 +287,10 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(Fault::file(folder))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::tests::Folder;
-    use super::*;
-
-    fn some(folder: &Folder) -> FolderObjects {
-        let objects = folder.path().join("objects");
-        std::fs::create_dir_all(&objects).unwrap();
-        let large_values = Arc::new(LargeValues::new(objects.clone()));
-        FolderObjects::new(objects, large_values)
-    }
-
-    #[test]
-    fn the_same_bytes_are_kept_once() {
-        let folder = Folder::new();
-        let objects = some(&folder);
-        let one = Bytes::from_static(b"one");
-        let key = digest(&one);
-        objects.put(&[(key, one.clone())]).unwrap();
-        let path = objects.path(&key);
-        let before = std::fs::metadata(&path).unwrap().modified().unwrap();
-        objects.put(&[(key, one.clone()), (digest(b"two"), Bytes::from_static(b"two"))]).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
-        assert_eq!(objects.get(&key).unwrap(), one);
-        let mut all = Vec::new();
-        objects.list(&mut |digest, size| all.push((digest, size))).unwrap();
-        assert_eq!(all.len(), 2);
-        objects.delete(&key).unwrap();
-        objects.delete(&key).unwrap();
-        assert!(objects.get(&key).is_err());
-    }
-
-    #[test]
-    fn what_is_damaged_or_missing_is_named() {
-        let folder = Folder::new();
-        let objects = some(&folder);
-        let key = digest(b"three");
-        objects.put(&[(key, Bytes::from_static(b"three"))]).unwrap();
-        std::fs::write(objects.path(&key), b"thrEe").unwrap();
-        let error = objects.get(&key).unwrap_err().during("read", folder.path());
-        assert_eq!(error.kind(), crate::store::StoreErrorKind::Damaged);
-        assert!(error.to_string().contains(&hex(&key)[2..]), "{error}");
-    }
-
-    #[test]
-    fn only_old_temporary_files_are_tidied_away() {
-        let folder = Folder::new();
-        let objects = some(&folder);
-        let inside = folder.path().join("objects/ab");
-        std::fs::create_dir(&inside).unwrap();
-        let (old, new) = (inside.join("1-1.tmp"), inside.join("1-2.tmp"));
-        std::fs::write(&old, b"x").unwrap();
-        std::fs::write(&new, b"x").unwrap();
-        let long_ago = SystemTime::now() - 2 * LEFT;
-        File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
-        objects.tidy().unwrap();
-        assert!(!old.exists() && new.exists());
+/// Removes a file, if it is there.
+fn delete(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Fault::file(path)),
     }
 }

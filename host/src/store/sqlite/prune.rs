@@ -1,13 +1,12 @@
 //! Removing runs, cache entries, and the objects that nothing uses any more, while others write.
 //!
-//! First the rows go, in one transaction. Then, in another, objects without a use go, first the file and
-//! then the row: whoever writes looks for the file of an object, and does so while the database is locked
-//! for writing, as it is here.
+//! First the rows go, in one transaction. Then, in another, objects without a use go: whoever writes does not rely on the
+//! bytes of what nothing uses, and looks while the database is locked for writing, as it is here.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connect::Paths;
 use super::fail_point;
@@ -16,7 +15,6 @@ use super::locks::{self, Lock};
 use super::objects::Objects;
 use super::query::known;
 use super::rows::whole;
-use crate::cache::Digest;
 use crate::run::now_us;
 use crate::store::history::{Prune, Pruned};
 
@@ -24,7 +22,7 @@ use crate::store::history::{Prune, Pruned};
 pub(super) fn prune(
     connection: &Connection,
     paths: &Paths,
-    objects: &dyn Objects,
+    objects: &Objects,
     what: &Prune,
 ) -> Result<Pruned> {
     let mut pruned = Pruned::default();
@@ -47,11 +45,10 @@ pub(super) fn prune(
     }
     forget_entries(connection, pruned.cache_entries > 0)?;
     if what.dry_run {
-        unused_objects(connection, objects, &mut |_, bytes| {
+        for unused in objects.unused(connection)? {
             pruned.objects += 1;
-            pruned.object_bytes += bytes;
-            Ok(())
-        })?;
+            pruned.object_bytes += unused.bytes;
+        }
         transaction.rollback()?;
         return Ok(pruned);
     }
@@ -69,23 +66,15 @@ fn immediate(connection: &Connection) -> Result<Transaction<'_>> {
     Ok(Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?)
 }
 
-fn remove_objects(
-    connection: &Connection,
-    objects: &dyn Objects,
-    pruned: &mut Pruned,
-) -> Result<()> {
+fn remove_objects(connection: &Connection, objects: &Objects, pruned: &mut Pruned) -> Result<()> {
     let transaction = immediate(connection)?;
     fail_point::reached("prune.before_objects");
-    unused_objects(connection, objects, &mut |digest, bytes| {
-        objects.delete(&digest)?;
+    for unused in objects.unused(connection)? {
+        objects.remove(connection, &unused)?;
         fail_point::reached("prune.after_object");
-        connection
-            .prepare_cached("DELETE FROM objects WHERE digest = ?1")?
-            .execute([digest.as_slice()])?;
         pruned.objects += 1;
-        pruned.object_bytes += bytes;
-        Ok(())
-    })?;
+        pruned.object_bytes += unused.bytes;
+    }
     objects.tidy()?;
     fail_point::reached("prune.before_commit");
     transaction.commit()?;
@@ -187,36 +176,4 @@ fn forget_entries(connection: &Connection, any: bool) -> Result<()> {
              (SELECT 1 FROM cache_entries AS e WHERE e.origin = cache_origins.origin);",
     )?;
     Ok(())
-}
-
-/// Objects that neither a run nor an entry uses: those in the tables, and files that were written by who
-/// did not come to say so.
-fn unused_objects(
-    connection: &Connection,
-    objects: &dyn Objects,
-    each: &mut dyn FnMut(Digest, u64) -> Result<()>,
-) -> Result<()> {
-    let mut unused = Vec::new();
-    let mut select = connection.prepare_cached(
-        "SELECT digest, bytes FROM objects AS o \
-         WHERE NOT EXISTS (SELECT 1 FROM run_objects AS u WHERE u.object = o.object) \
-         AND NOT EXISTS (SELECT 1 FROM cache_objects AS u WHERE u.object = o.object)",
-    )?;
-    for object in select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        unused.push(object?);
-    }
-    let mut select =
-        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM objects WHERE digest = ?1)")?;
-    let mut failed = None;
-    objects.list(&mut |digest, bytes| match select
-        .query_row(params![digest.as_slice()], |row| row.get(0))
-    {
-        Ok(true) => {}
-        Ok(false) => unused.push((digest, bytes)),
-        Err(error) => failed = Some(error),
-    })?;
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    unused.into_iter().try_for_each(|(digest, bytes)| each(digest, bytes))
 }

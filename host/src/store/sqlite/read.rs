@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use dynhost_graph::event::Recorded;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::decode::{Decoder, batch_checksum, check, split};
+use super::decode::{Decoder, Fetch, batch_checksum, check, split};
 use super::fault::{Fault, Result};
-use super::objects::Objects;
 
 /// A row of events.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ impl Reading {
     pub(super) fn give(
         &mut self,
         batch: &Batch,
-        objects: &dyn Objects,
+        fetch: Fetch<'_>,
         each: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let found = batch_checksum(self.number, batch.first, &batch.events);
@@ -78,7 +77,7 @@ impl Reading {
         if i64::try_from(events.len()) != Ok(batch.count) {
             return Err(self.damaged("there are more or fewer events than there should be"));
         }
-        let mut decoder = Decoder::new(objects);
+        let mut decoder = Decoder::new(fetch);
         for (place, event) in (batch.first..).zip(events) {
             if place < self.from {
                 continue;

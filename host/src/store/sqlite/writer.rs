@@ -4,20 +4,19 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use dynhost_graph::event::Event;
 use hashbrown::HashMap;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect::{Identity, Paths};
 use super::encode::Encoder;
 use super::entries::{self, Keeper};
 use super::fail_point;
 use super::fault::{Fault, Result};
-use super::objects::Objects;
+use super::objects::{Objects, User, Wanted};
 use super::rows::{RunRows, whole};
 use super::statements::{BatchRow, Statements};
-use crate::cache::{CacheEntry, Digest};
+use crate::cache::CacheEntry;
 use crate::store::{Receipt, StoreError, StoreErrorKind};
 
 /// Something to be written.
@@ -165,7 +164,7 @@ pub(super) struct Desk {
     pub(super) queue: Arc<Queue>,
     pub(super) connection: Connection,
     pub(super) paths: Paths,
-    pub(super) objects: Arc<dyn Objects>,
+    pub(super) objects: Arc<Objects>,
     /// The file that the connection is to.
     pub(super) identity: Identity,
 }
@@ -196,7 +195,6 @@ pub(super) fn work(desk: &Desk) {
         encoder: Encoder::default(),
         keeper: Keeper::default(),
         objects: Vec::new(),
-        users: Vec::new(),
     };
     let mut orders = Vec::new();
     // What comes first is written at once.
@@ -229,16 +227,8 @@ struct Writer<'c> {
     runs: HashMap<Arc<str>, Writing>,
     encoder: Encoder,
     keeper: Keeper,
-    /// The objects that the transaction refers to, and who uses them.
-    objects: Vec<(Digest, Bytes)>,
-    users: Vec<(Digest, usize, User)>,
-}
-
-/// Who refers to an object, by its number in the tables.
-#[derive(Debug, Clone, Copy)]
-enum User {
-    Run(i64),
-    Entry(i64),
+    /// The objects that the transaction refers to.
+    objects: Vec<Wanted>,
 }
 
 /// A run that is being written.
@@ -287,7 +277,8 @@ impl Writer<'_> {
             }
         }
         self.keeper.settle(connection)?;
-        self.keep_objects()?;
+        self.desk.objects.put(connection, &self.objects)?;
+        self.objects.clear();
         fail_point::reached("store.before_commit");
         transaction.commit()?;
         fail_point::reached("store.after_commit");
@@ -341,31 +332,7 @@ impl Writer<'_> {
 
     fn put_aside(&mut self, user: User) {
         let objects = self.encoder.objects.drain(..);
-        for (digest, bytes) in objects {
-            self.users.push((digest, bytes.len(), user));
-            self.objects.push((digest, bytes));
-        }
-    }
-
-    /// Writes the objects that the transaction refers to. This happens while the database is locked for
-    /// writing, so that none is removed as unused before the transaction says that it is used.
-    fn keep_objects(&mut self) -> Result<()> {
-        let connection = &self.desk.connection;
-        self.desk.objects.put(&self.objects)?;
-        self.objects.clear();
-        for (digest, bytes, user) in self.users.drain(..) {
-            let object = object_number(connection, &digest, bytes)?;
-            let (insert, user) = match user {
-                User::Run(run) => {
-                    ("INSERT OR IGNORE INTO run_objects (object, run) VALUES (?1, ?2)", run)
-                }
-                User::Entry(entry) => {
-                    ("INSERT OR IGNORE INTO cache_objects (object, entry) VALUES (?1, ?2)", entry)
-                }
-            };
-            connection.prepare_cached(insert)?.execute([object, user])?;
-        }
-        Ok(())
+        self.objects.extend(objects.map(|(digest, bytes)| Wanted { digest, bytes, user }));
     }
 }
 
@@ -383,15 +350,6 @@ impl Writing {
         self.first = self.rows.events;
         Ok(())
     }
-}
-
-/// The number of an object in the tables, where it is put if it is new.
-fn object_number(connection: &Connection, digest: &Digest, bytes: usize) -> Result<i64> {
-    let insert = "INSERT OR IGNORE INTO objects (digest, bytes) VALUES (?1, ?2)";
-    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    connection.prepare_cached(insert)?.execute(params![digest.as_slice(), bytes])?;
-    let select = "SELECT object FROM objects WHERE digest = ?1";
-    Ok(connection.prepare_cached(select)?.query_row([digest.as_slice()], |row| row.get(0))?)
 }
 
 fn unwritten(error: serde_json::Error) -> Fault {

@@ -89,7 +89,8 @@ fn flipped_bytes_are_never_told_as_events() {
             Err(_) => found += 1,
         }
     }
-    assert!(found > 20, "{found}");
+    // Most bytes are room that is not used yet.
+    assert!(found > 10, "{found}");
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn a_store_of_a_later_version_is_refused() {
     connection.pragma_update(None, "user_version", 9).unwrap();
     for opened in [SqliteStore::open(folder.path()), SqliteStore::open_read_only(folder.path())] {
         let error = opened.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Newer { found: 9, known: 1 });
+        assert_eq!(error.kind(), StoreErrorKind::Newer { found: 9, known: 2 });
         assert!(error.help().unwrap().contains("version of dynhost"));
     }
 }

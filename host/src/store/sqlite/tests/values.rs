@@ -4,10 +4,9 @@ use dynhost_graph::event::{CancelReason, OutputValue, ReportedRetry, Reused, Reu
 use dynhost_graph::name::MappingKey;
 
 use super::*;
-use crate::store::LargeValues;
 use crate::store::sqlite::decode::Decoder;
 use crate::store::sqlite::encode::{Encoder, INLINE_BYTES};
-use crate::store::sqlite::objects::FolderObjects;
+use crate::store::sqlite::objects::PACKED_BYTES;
 
 fn values() -> Vec<Value> {
     let deep = format!("{}1{}", "[".repeat(600), "]".repeat(600));
@@ -89,11 +88,8 @@ fn every_event(value: &Value) -> Vec<Event> {
 
 #[test]
 fn the_stored_form_is_that_of_serde() {
-    let folder = Folder::new();
-    let large_values = Arc::new(LargeValues::new(folder.path().to_path_buf()));
-    let objects = FolderObjects::new(folder.path().to_path_buf(), large_values);
     let mut encoder = Encoder::default();
-    let mut decoder = Decoder::new(&objects);
+    let mut decoder = Decoder::new(&|_| unreachable!("there are no objects"));
     for value in &values()[..values().len() - 1] {
         for (event, us) in every_event(value).into_iter().zip(0..) {
             let recorded = at(us, event);
@@ -133,15 +129,18 @@ fn large_values_are_objects() {
     let folder = Folder::new();
     let store = folder.open();
     let large = Value::bytes("image/png", vec![7; INLINE_BYTES + 1]);
-    let other = Value::json_text(format!("\"{}\"", "x".repeat(INLINE_BYTES)));
+    let other = Value::json_text(format!("\"{}\"", "x".repeat(PACKED_BYTES - 2)));
+    let largest = Value::bytes("image/png", vec![7; PACKED_BYTES + 1]);
     let small = Value::bytes("image/png", vec![7; INLINE_BYTES]);
-    let all: Vec<_> = [&large, &small, &large, &other]
+    let all: Vec<_> = [&large, &small, &large, &other, &largest, &largest]
         .into_iter()
         .flat_map(every_event)
         .map(|event| at(1, event))
         .collect();
     append(&store, "01A", all.clone()).unwrap();
-    assert_eq!(object_files(&folder).len(), 2);
+    let mut sizes: Vec<_> = object_files(&folder).iter().map(|file| len(file)).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [PACKED_BYTES + 1, INLINE_BYTES + 1 + PACKED_BYTES], "each of them once");
     assert_eq!(events(&store, "01A", 0).unwrap(), all);
     let connection = rusqlite::Connection::open(folder.path().join("runs.db")).unwrap();
     let value: String = connection
@@ -157,25 +156,54 @@ fn large_values_are_objects() {
         value,
         format!("{{\"media_type\":\"image/png\",\"object\":\"{digest}\",\"size\":{size}}}")
     );
+    // In later transactions, too, they are where they were.
+    append(&store, "01B", all.clone()).unwrap();
+    assert_eq!(object_files(&folder).len(), 2);
+    assert_eq!(events(&store, "01B", 0).unwrap(), all);
+}
+
+fn len(file: &Path) -> usize {
+    usize::try_from(std::fs::metadata(file).unwrap().len()).unwrap()
 }
 
 #[test]
 fn a_damaged_object_is_named() {
+    for size in [INLINE_BYTES, PACKED_BYTES] {
+        let folder = Folder::new();
+        let store = folder.open();
+        let large = Value::json_text(format!("\"{}\"", "x".repeat(size)));
+        keep(&store, "01A", vec![began("01A"), emitted("a", large.clone())]);
+        let file = object_files(&folder).remove(0);
+        let whole = std::fs::read(&file).unwrap();
+        let mut flipped = whole.clone();
+        flipped[100] ^= 1;
+        for (bytes, finding) in [(&flipped[..], "its bytes"), (&whole[..100], "")] {
+            std::fs::write(&file, bytes).unwrap();
+            let error = events(&store, "01A", 0).unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Damaged);
+            let words = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+            assert!(words.contains(file.to_str().unwrap()) && words.contains(finding), "{words}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        let error = events(&store, "01A", 0).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Damaged);
+        // The same value again puts it right.
+        keep(&store, "01A", vec![emitted("b", large)]);
+        assert_eq!(events(&store, "01A", 0).unwrap().len(), 3);
+    }
+}
+
+/// Objects that the first version of the schema kept: all of them were files.
+#[test]
+fn objects_of_an_older_store_are_read() {
     let folder = Folder::new();
-    let store = folder.open();
-    let large = Value::json_text(format!("\"{}\"", "x".repeat(INLINE_BYTES)));
-    keep(&store, "01A", vec![began("01A"), emitted("a", large.clone())]);
-    let file = object_files(&folder).remove(0);
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[100] ^= 1;
-    std::fs::write(&file, &bytes).unwrap();
-    let error = events(&store, "01A", 0).unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Damaged);
-    assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
-    std::fs::remove_file(&file).unwrap();
-    let error = events(&store, "01A", 0).unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Damaged);
-    // The same value again puts it right.
-    keep(&store, "01A", vec![emitted("b", large)]);
-    assert_eq!(events(&store, "01A", 0).unwrap().len(), 3);
+    let large = Value::json_text(format!("\"{}\"", "x".repeat(PACKED_BYTES)));
+    keep(&folder.open(), "01A", vec![began("01A"), emitted("a", large)]);
+    let connection = rusqlite::Connection::open(folder.path().join("runs.db")).unwrap();
+    let older = "DROP INDEX objects_by_pack; ALTER TABLE objects DROP COLUMN pack; \
+         ALTER TABLE objects DROP COLUMN at; PRAGMA user_version = 1";
+    connection.execute_batch(older).unwrap();
+    drop(connection);
+    let read_only = SqliteStore::open_read_only(folder.path()).unwrap();
+    assert_eq!(events(&read_only, "01A", 0).unwrap().len(), 2);
 }
