@@ -207,3 +207,22 @@ fn objects_of_an_older_store_are_read() {
     let read_only = SqliteStore::open_read_only(folder.path()).unwrap();
     assert_eq!(events(&read_only, "01A", 0).unwrap().len(), 2);
 }
+
+/// Whatever stands in the table, nothing panics and no memory is asked for that no file has.
+#[test]
+fn a_row_of_impossible_places_is_found() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let large = Value::json_text(format!("\"{}\"", "x".repeat(INLINE_BYTES)));
+    keep(&store, "01A", vec![began("01A"), emitted("a", large)]);
+    let connection = rusqlite::Connection::open(folder.path().join("runs.db")).unwrap();
+    let most = i64::MAX;
+    for (pack, at, bytes) in
+        [(1, 1, 7), (1, -1, 7), (1, most, most), (1, 0, most), (1, 0, -1), (-1, 0, 7), (7, 0, 7)]
+    {
+        let change = "UPDATE objects SET pack = ?1, at = ?2, bytes = ?3";
+        connection.execute(change, [pack, at, bytes]).unwrap();
+        let error = events(&store, "01A", 0).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Damaged, "{pack} {at} {bytes}");
+    }
+}
