@@ -251,7 +251,10 @@ impl SqliteStore {
         let reading = self.ask(what, |connection| Reading::begin(connection, run, from))?;
         let Some(mut reading) = reading else { return Ok(()) };
         let objects = &self.shared.objects;
-        let fetch = |digest: &Digest| objects.get(&locked(&self.shared.reader), digest);
+        let fetch = |digest: &Digest| {
+            let found = objects.find(&locked(&self.shared.reader), digest)?;
+            found.read()
+        };
         // Whoever is given an event may ask the store something: nothing is locked then.
         while let Some(batch) = self.ask(what, |connection| reading.batch(connection))? {
             let given = reading.give(&batch, &fetch, each);

@@ -124,15 +124,22 @@ pub(super) fn reading(path: &Path) -> Result<Connection> {
         let gone = io::Error::from(io::ErrorKind::NotFound);
         return Err(Fault::File(path.to_path_buf(), gone));
     }
+    let opened = as_it_is(path)?;
+    if version(&opened)? == MIGRATIONS.len() {
+        return Ok(opened);
+    }
+    // An older one is brought to the latest version first, which fails where it cannot be written to.
+    drop(opened);
+    drop(writing(path, Tuning::default())?);
+    as_it_is(path)
+}
+
+/// A connection that reads a database of any version.
+fn as_it_is(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || ready(Connection::open_with_flags(path, flags)?, path);
-    match open() {
-        // An older one is brought to the latest version even for reading.
-        Ok(connection) if version(&connection)? < MIGRATIONS.len() => {
-            drop(connection);
-            drop(writing(path, Tuning::default())?);
-            open()
-        }
+    let opened = Connection::open_with_flags(path, flags).map_err(Fault::from);
+    let opened = opened.and_then(|connection| ready(connection, path));
+    match opened {
         Err(Fault::Sql(rusqlite::Error::SqliteFailure(error, _)))
             if matches!(error.code, ErrorCode::CannotOpen | ErrorCode::ReadOnly)
                 && !has_log(path) =>

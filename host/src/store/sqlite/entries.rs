@@ -234,7 +234,7 @@ pub(super) fn find(
         return Ok(None);
     }
     let kept = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
-    let fetch = |digest: &Digest| objects.get(connection, digest);
+    let fetch = |digest: &Digest| objects.find(connection, digest)?.read();
     let mut decoder = Decoder::new(&fetch);
     let mut read = |text: &[u8]| {
         check(checksum(&[key], text), kept, &what)?;

@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use self::files::Files;
 use self::packs::{Packs, Place};
+use super::fail_point;
 use super::fault::{Fault, Result};
 use super::rows::whole;
 use crate::cache::Digest;
@@ -50,6 +53,13 @@ pub(super) enum User {
     Entry(i64),
 }
 
+/// An object that is about to be read.
+pub(super) struct Found<'a> {
+    objects: &'a Objects,
+    digest: Digest,
+    place: Option<Place>,
+}
+
 /// Bytes that nothing refers to.
 #[derive(Debug)]
 pub(super) struct Unused {
@@ -76,8 +86,7 @@ struct Known {
 
 impl Objects {
     pub(super) fn new(folder: PathBuf, large_values: Arc<LargeValues>) -> Self {
-        let packs = Packs::new(folder.join("packs"));
-        Self { files: Files::new(folder), packs, large_values }
+        Self { files: Files::new(folder.clone()), packs: Packs::new(folder), large_values }
     }
 
     /// Keeps objects, and answers when they will outlast the machine. Those that are there already cost no
@@ -86,32 +95,25 @@ impl Objects {
         if wanted.is_empty() {
             return Ok(());
         }
-        let select = "SELECT coalesce(max(pack), 0) + 1 FROM objects";
-        let pack = connection.prepare_cached(select)?.query_row([], |row| row.get(0))?;
+        let pack = self.new_pack(connection)?;
         let (mut in_files, mut in_pack, mut end) = (Vec::new(), Vec::new(), 0);
+        let mut numbers = HashMap::new();
         for Wanted { digest, bytes, user } in wanted {
-            let known = known(connection, digest)?;
-            let whole = match &known {
-                Some(Known { place: Some(place), .. }) if place.pack == pack => true,
-                // The bytes of what nothing uses may be gone.
-                Some(Known { object, place: Some(place), .. }) => {
-                    self.packs.has(*place) && is_used(connection, *object)?
-                }
-                Some(_) => self.files.has(digest, bytes.len()),
-                None => false,
-            };
-            let object = match known {
-                Some(known) if whole => known.object,
-                _ if bytes.len() > PACKED_BYTES => {
-                    in_files.push((digest, bytes));
-                    put_row(connection, digest, bytes.len() as u64, None)?
-                }
-                _ => {
-                    let place = Place { pack, at: end, bytes: bytes.len() as u64 };
-                    end = place.end();
-                    in_pack.push(bytes);
-                    put_row(connection, digest, place.bytes, Some(place))?
-                }
+            let object = match numbers.entry(digest) {
+                Entry::Occupied(put) => *put.get(),
+                Entry::Vacant(new) => *new.insert(match self.whole(connection, digest, bytes)? {
+                    Some(object) => object,
+                    None if bytes.len() > PACKED_BYTES => {
+                        in_files.push((digest, bytes));
+                        put_row(connection, digest, bytes.len() as u64, None)?
+                    }
+                    None => {
+                        let place = Place { pack, at: end, bytes: bytes.len() as u64 };
+                        end = place.end();
+                        in_pack.push(bytes);
+                        put_row(connection, digest, place.bytes, Some(place))?
+                    }
+                }),
             };
             put_user(connection, object, *user)?;
         }
@@ -119,30 +121,41 @@ impl Objects {
         self.files.put(&in_files)
     }
 
-    /// The bytes of an object, checked against its digest.
-    pub(super) fn get(&self, connection: &Connection, digest: &Digest) -> Result<Bytes> {
+    /// The number of an object that is there, as far as a look tells.
+    fn whole(
+        &self,
+        connection: &Connection,
+        digest: &Digest,
+        bytes: &Bytes,
+    ) -> Result<Option<i64>> {
+        let Some(known) = known(connection, digest)? else { return Ok(None) };
+        let is_whole = match known.place {
+            // The bytes of what nothing uses may be gone.
+            Some(place) => {
+                place.bytes == bytes.len() as u64
+                    && self.packs.has(place)
+                    && is_used(connection, known.object)?
+            }
+            None => self.files.has(digest, bytes.len()),
+        };
+        Ok(is_whole.then_some(known.object))
+    }
+
+    /// A number under which nothing lies. What a writer left that did not come to say so is not written over: its
+    /// transaction may still be found to have been committed.
+    fn new_pack(&self, connection: &Connection) -> Result<i64> {
+        let select = "SELECT coalesce(max(pack), 0) FROM objects";
+        let last: i64 = connection.prepare_cached(select)?.query_row([], |row| row.get(0))?;
+        (last..i64::MAX).skip(1).find(|pack| !self.packs.path(*pack).exists()).ok_or_else(|| {
+            let finding = "there is no number left for a pack of objects".to_owned();
+            Fault::Damaged("keep events".to_owned(), finding)
+        })
+    }
+
+    /// Where an object lies, to be read without the connection.
+    pub(super) fn find(&self, connection: &Connection, digest: &Digest) -> Result<Found<'_>> {
         let place = known(connection, digest)?.and_then(|known| known.place);
-        let (path, read) = match place {
-            Some(place) => (self.packs.path(place.pack), self.packs.read(place)),
-            None => (self.files.path(digest), self.files.read(digest)),
-        };
-        let damaged = |finding: &str| {
-            let what = format!("read the object {} in `{}`", hex(digest), path.display());
-            Err(Fault::Damaged(what, finding.to_owned()))
-        };
-        match read {
-            Ok(bytes) if blake3::hash(&bytes) == *digest => {
-                Ok(self.large_values.keep(bytes.into()))
-            }
-            Ok(_) => damaged("its bytes are not those that it is named after"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                damaged("there is no such file")
-            }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                damaged("the file is shorter than it was")
-            }
-            Err(error) => Err(Fault::file(&path)(error)),
-        }
+        Ok(Found { objects: self, digest: *digest, place })
     }
 
     /// What neither a run nor an entry uses: rows of the table, and files that were written by who did not come to
@@ -178,23 +191,64 @@ impl Objects {
     }
 
     /// Removes what nothing uses.
-    pub(super) fn remove(&self, connection: &Connection, unused: &Unused) -> Result<()> {
-        if let Some(object) = unused.object {
-            let delete = "DELETE FROM objects WHERE object = ?1";
-            connection.prepare_cached(delete)?.execute([object])?;
+    pub(super) fn remove(&self, connection: &Connection, unused: &[Unused]) -> Result<()> {
+        let mut delete = connection.prepare_cached("DELETE FROM objects WHERE object = ?1")?;
+        for object in unused.iter().filter_map(|unused| unused.object) {
+            delete.execute([object])?;
         }
-        match unused.at {
-            Location::File(digest) => self.files.delete(&digest),
-            Location::InPack(place) if has_objects(connection, place.pack)? => {
-                self.packs.free(place)
+        let mut emptied = HashMap::new();
+        for unused in unused {
+            match unused.at {
+                Location::File(digest) => self.files.delete(&digest)?,
+                Location::Pack(pack) => self.packs.delete(pack)?,
+                Location::InPack(place) => {
+                    let is_empty = match emptied.entry(place.pack) {
+                        Entry::Occupied(known) => *known.get(),
+                        Entry::Vacant(new) => *new.insert(!has_objects(connection, place.pack)?),
+                    };
+                    if is_empty {
+                        self.packs.delete(place.pack)?;
+                    } else {
+                        self.packs.free(place)?;
+                    }
+                }
             }
-            Location::InPack(Place { pack, .. }) | Location::Pack(pack) => self.packs.delete(pack),
+            fail_point::reached("prune.after_object");
         }
+        Ok(())
     }
 
     /// Removes what writers left that ended before their time, longer ago than any may take.
     pub(super) fn tidy(&self) -> Result<()> {
         self.files.tidy()
+    }
+}
+
+impl Found<'_> {
+    /// The bytes, checked against the digest.
+    pub(super) fn read(&self) -> Result<Bytes> {
+        let Self { objects, digest, place } = self;
+        let (path, read) = match place {
+            Some(place) => (objects.packs.path(place.pack), objects.packs.read(*place)),
+            None => (objects.files.path(digest), objects.files.read(digest)),
+        };
+        let damaged = |finding: &str| {
+            let what = format!("read the object {} in `{}`", hex(digest), path.display());
+            Err(Fault::Damaged(what, finding.to_owned()))
+        };
+        match read {
+            Ok(bytes) if blake3::hash(&bytes) == *digest => {
+                Ok(objects.large_values.keep(bytes.into()))
+            }
+            Ok(_) => damaged("its bytes are not those that it is named after"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                damaged("there is no such file")
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                damaged("the file is shorter than it was")
+            }
+            Err(error) => Err(Fault::file(&path)(error)),
+        }
     }
 }
 
@@ -237,7 +291,8 @@ fn put_row(
     place: Option<Place>,
 ) -> Result<i64> {
     let put = "INSERT INTO objects (digest, bytes, pack, at) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (digest) DO UPDATE SET pack = excluded.pack, at = excluded.at RETURNING object";
+         ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes, pack = excluded.pack, at = excluded.at \
+         RETURNING object";
     let row = params![
         digest.as_slice(),
         whole(bytes),

@@ -12,7 +12,7 @@ use super::connect::Paths;
 use super::fail_point;
 use super::fault::Result;
 use super::locks::{self, Lock};
-use super::objects::Objects;
+use super::objects::{Objects, Unused};
 use super::query::known;
 use super::rows::whole;
 use crate::run::now_us;
@@ -45,10 +45,7 @@ pub(super) fn prune(
     }
     forget_entries(connection, pruned.cache_entries > 0)?;
     if what.dry_run {
-        for unused in objects.unused(connection)? {
-            pruned.objects += 1;
-            pruned.object_bytes += unused.bytes;
-        }
+        pruned.count(&objects.unused(connection)?);
         transaction.rollback()?;
         return Ok(pruned);
     }
@@ -62,6 +59,13 @@ pub(super) fn prune(
     Ok(pruned)
 }
 
+impl Pruned {
+    fn count(&mut self, unused: &[Unused]) {
+        self.objects += unused.len() as u64;
+        self.object_bytes += unused.iter().map(|unused| unused.bytes).sum::<u64>();
+    }
+}
+
 fn immediate(connection: &Connection) -> Result<Transaction<'_>> {
     Ok(Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?)
 }
@@ -69,12 +73,9 @@ fn immediate(connection: &Connection) -> Result<Transaction<'_>> {
 fn remove_objects(connection: &Connection, objects: &Objects, pruned: &mut Pruned) -> Result<()> {
     let transaction = immediate(connection)?;
     fail_point::reached("prune.before_objects");
-    for unused in objects.unused(connection)? {
-        objects.remove(connection, &unused)?;
-        fail_point::reached("prune.after_object");
-        pruned.objects += 1;
-        pruned.object_bytes += unused.bytes;
-    }
+    let unused = objects.unused(connection)?;
+    objects.remove(connection, &unused)?;
+    pruned.count(&unused);
     objects.tidy()?;
     fail_point::reached("prune.before_commit");
     transaction.commit()?;

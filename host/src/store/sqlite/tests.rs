@@ -51,6 +51,16 @@ impl Drop for Folder {
     }
 }
 
+/// All files in the folder of objects.
+fn object_files(folder: &Folder) -> Vec<PathBuf> {
+    let listed = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    let inside = |path: PathBuf| if path.is_dir() { listed(&path) } else { vec![path] };
+    listed(&folder.path().join("objects")).into_iter().flat_map(inside).collect()
+}
+
 /// 2025-11-22, and a time in the past of every test.
 const THEN: u64 = 1_763_800_000_000_000;
 

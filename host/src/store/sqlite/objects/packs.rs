@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::{make_folder, sync_folder};
+use super::sync_folder;
 use crate::store::sqlite::fail_point;
 use crate::store::sqlite::fault::{Fault, Result};
 
-/// A folder of packs, by their numbers. A pack is written once, and never added to.
+/// A folder of them, by their numbers: `7.pack`. A pack is written once, and never added to.
 #[derive(Debug)]
 pub(super) struct Packs {
     folder: PathBuf,
@@ -39,20 +39,18 @@ impl Packs {
     }
 
     pub(super) fn path(&self, pack: i64) -> PathBuf {
-        self.folder.join(pack.to_string())
+        self.folder.join(format!("{pack}.pack"))
     }
 
-    /// Writes a pack, and answers when it will outlast the machine. What lies under its number was left by a writer that
-    /// did not come to say so.
+    /// Writes a pack, and answers when it will outlast the machine.
     pub(super) fn write(&self, pack: i64, objects: &[&Bytes]) -> Result<()> {
         if objects.is_empty() {
             return Ok(());
         }
-        make_folder(&self.folder)?;
         fail_point::reached("pack.before_write");
         let path = self.path(pack);
         let written = (|| {
-            let mut file = File::create(&path)?;
+            let mut file = File::create_new(&path)?;
             objects.iter().try_for_each(|object| file.write_all(object))?;
             file.sync_data()
         })();
@@ -87,11 +85,14 @@ impl Packs {
     /// the pack.
     pub(super) fn free(&self, place: Place) -> Result<()> {
         let path = self.path(place.pack);
-        let file = match File::options().write(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(Fault::file(&path))?,
-        };
-        make_hole(&file, place).map_err(Fault::file(&path))
+        match File::options().write(true).open(&path) {
+            Ok(file) => {
+                make_hole(&file, place);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Fault::file(&path)(error)),
+        }
     }
 
     /// Removes a pack, if it is there.
@@ -101,13 +102,12 @@ impl Packs {
 
     /// All packs, in no order, with their sizes.
     pub(super) fn list(&self, each: &mut dyn FnMut(i64, u64) -> Result<()>) -> Result<()> {
-        let listed = match std::fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            listed => listed.map_err(Fault::file(&self.folder))?,
-        };
+        let listed = std::fs::read_dir(&self.folder).map_err(Fault::file(&self.folder))?;
         for entry in listed {
             let entry = entry.map_err(Fault::file(&self.folder))?;
-            if let Some(pack) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".pack"));
+            if let Some(pack) = number.and_then(|number| number.parse().ok()) {
                 each(pack, entry.metadata().map_or(0, |metadata| metadata.len()))?;
             }
         }
@@ -116,17 +116,12 @@ impl Packs {
 }
 
 #[cfg(target_os = "linux")]
-fn make_hole(file: &File, place: Place) -> io::Result<()> {
+fn make_hole(file: &File, place: Place) {
     use rustix::fs::{FallocateFlags, fallocate};
-    use rustix::io::Errno;
     let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    match fallocate(file, hole, place.at, place.bytes) {
-        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    // Some file systems cannot do it.
+    let _ = fallocate(file, hole, place.at, place.bytes);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn make_hole(_: &File, _: Place) -> io::Result<()> {
-    Ok(())
-}
+fn make_hole(_: &File, _: Place) {}

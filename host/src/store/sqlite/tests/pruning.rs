@@ -37,9 +37,7 @@ fn left(folder: &Folder) -> (i64, usize) {
          + (SELECT count(*) FROM nodes) + (SELECT count(*) FROM logs) + (SELECT count(*) FROM run_objects) \
          + (SELECT count(*) FROM objects)";
     let rows = connection.query_row(rows, [], |row| row.get(0)).unwrap();
-    let folders = std::fs::read_dir(folder.path().join("objects")).unwrap();
-    let files = folders.map(|inner| std::fs::read_dir(inner.unwrap().path()).unwrap().count());
-    (rows, files.sum())
+    (rows, object_files(folder).len())
 }
 
 #[test]
@@ -136,16 +134,16 @@ fn objects_that_nobody_came_to_use_go() {
     let inner = folder.path().join("objects").join(&digest[..2]);
     std::fs::create_dir(&inner).unwrap();
     std::fs::write(inner.join(&digest[2..]), b"left").unwrap();
-    let packs = folder.path().join("objects/packs");
-    std::fs::create_dir(&packs).unwrap();
-    std::fs::write(packs.join("1"), b"these").unwrap();
+    let pack = folder.path().join("objects/1.pack");
+    std::fs::write(&pack, b"these").unwrap();
     let pruned = store.prune(&Prune::default()).unwrap();
     assert_eq!((pruned.objects, pruned.object_bytes), (2, 9));
     assert_eq!(left(&folder), (0, 0));
-    // Or the number is used for another.
-    std::fs::write(packs.join("1"), "left".repeat(INLINE_BYTES)).unwrap();
+    // Until then it is not written over.
+    std::fs::write(&pack, b"these").unwrap();
     run(&store, "01A", &large("a"));
     assert_eq!(events(&store, "01A", 0).unwrap()[1].event, emitted("a", large("a")));
+    assert_eq!(std::fs::read(&pack).unwrap(), b"these");
 }
 
 /// What lies in one pack does not have to go at once.
@@ -157,7 +155,7 @@ fn the_room_of_an_object_is_given_back() {
     let other = large(&"y".repeat(500_000));
     run(&store, "01A", &other);
     run(&store, "01B", &Value::json_text("1"));
-    let room = || std::fs::metadata(folder.path().join("objects/packs/1")).unwrap().blocks();
+    let room = || std::fs::metadata(folder.path().join("objects/1.pack")).unwrap().blocks();
     let before = room();
     store.prune(&Prune { runs: vec!["01A".to_owned()], ..Prune::default() }).unwrap();
     assert!(room() < before / 2, "{} of {before} blocks", room());
@@ -172,7 +170,7 @@ fn what_nothing_uses_is_written_again() {
     run(&store, "01A", &large("a"));
     let connection = rusqlite::Connection::open(folder.path().join("runs.db")).unwrap();
     connection.execute("DELETE FROM run_objects", []).unwrap();
-    let pack = folder.path().join("objects/packs/1");
+    let pack = folder.path().join("objects/1.pack");
     let len = std::fs::metadata(&pack).unwrap().len();
     std::fs::write(&pack, vec![0; usize::try_from(len).unwrap()]).unwrap();
     run(&store, "01B", &large("a"));
