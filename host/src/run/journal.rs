@@ -16,7 +16,9 @@ use crate::clock::RunClock;
 use crate::store::{Answer, Receipt, RunStore, StoreError};
 
 /// Events that may wait to be kept before the run waits for its store.
-const MOST_WAITING: usize = 100_000;
+const MOST_EVENTS: usize = 100_000;
+/// Bytes of values in them. While the store writes one half, the other comes together.
+const MOST_BYTES: usize = 128 << 20;
 
 pub(super) struct Journal {
     run: Arc<str>,
@@ -27,9 +29,10 @@ pub(super) struct Journal {
     bell: Arc<Bell>,
     answer: UnboundedSender<Answer>,
     answers: UnboundedReceiver<Answer>,
-    /// Batches that are not kept yet, and the events in them.
+    /// Batches that are not kept yet, the events in them, and the bytes of their values.
     batches: usize,
     events: usize,
+    bytes: usize,
 }
 
 impl Journal {
@@ -40,7 +43,8 @@ impl Journal {
         (clock, bell): (RunClock, Arc<Bell>),
     ) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
-        Self { run, store, watcher, clock, bell, answer, answers, batches: 0, events: 0 }
+        let (batches, events, bytes) = (0, 0, 0);
+        Self { run, store, watcher, clock, bell, answer, answers, batches, events, bytes }
     }
 
     pub(super) fn run(&self) -> &Arc<str> {
@@ -55,6 +59,7 @@ impl Journal {
         if !recorded.is_empty() {
             self.batches += 1;
             self.events += recorded.len();
+            self.bytes += bytes(&recorded);
             let receipt = Receipt::new(Arc::clone(&recorded), self.answer.clone());
             self.store.append(&self.run, receipt.calling(Arc::clone(&self.bell)));
         }
@@ -63,7 +68,7 @@ impl Journal {
 
     /// Whether so much waits to be kept that the run should wait too.
     pub(super) fn is_behind(&self) -> bool {
-        self.events > MOST_WAITING
+        self.events > MOST_EVENTS || self.bytes > MOST_BYTES
     }
 
     /// Whether anything waits to be kept.
@@ -82,12 +87,25 @@ impl Journal {
     fn publish(&mut self, batch: Batch) {
         self.batches -= 1;
         self.events -= batch.len();
+        self.bytes -= bytes(&batch);
         if let Some(watcher) = &self.watcher
             && watcher.send(batch).is_err()
         {
             self.watcher = None;
         }
     }
+}
+
+/// Bytes of the values that events were the first to bring.
+fn bytes(batch: &[Recorded]) -> usize {
+    let of = |recorded: &Recorded| match &recorded.event {
+        Event::OutputEmitted { value, .. } => value.data.len(),
+        Event::StepSucceeded { outputs, .. } => {
+            outputs.iter().map(|(_, value)| value.data.len()).sum()
+        }
+        _ => 0,
+    };
+    batch.iter().map(of).sum()
 }
 
 /// Microseconds since 1970-01-01 UTC.

@@ -1,11 +1,16 @@
 //! Values that are too large to add up in memory.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use dynhost::graph::event::{Event, Recorded};
 use dynhost::graph::scheduler::JobOutputValue;
 use dynhost::store::sqlite::SqliteStore;
+use dynhost::store::{Receipt, RunStore, StoreError};
 
 use crate::job::Job;
 
@@ -52,4 +57,63 @@ fn what_is_collected_does_not_add_up_in_memory() {
     drop((first, again, job));
     drop(store);
     assert_eq!(mapped(folder.path()), 0);
+}
+
+/// A store that answers only when nothing has come for a second.
+#[derive(Default)]
+struct Stalling {
+    waiting: Mutex<Vec<Receipt>>,
+    /// The most bytes of elements that waited at a time.
+    most: AtomicUsize,
+}
+
+impl Stalling {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Receipt>> {
+        self.waiting.lock().expect("no panic")
+    }
+}
+
+impl RunStore for Stalling {
+    fn append(&self, _: &Arc<str>, receipt: Receipt) {
+        let mut waiting = self.waiting();
+        waiting.push(receipt);
+        let elements = waiting.iter().flat_map(|receipt| receipt.events().iter());
+        let bytes = elements.map(|recorded| match &recorded.event {
+            Event::OutputEmitted { value, .. } => value.data.len(),
+            _ => 0,
+        });
+        self.most.fetch_max(bytes.sum(), Ordering::Relaxed);
+    }
+
+    fn read(
+        &self,
+        _: &str,
+        _: &mut dyn FnMut(Recorded) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// What waits to be kept does not add up in memory either, however slow the store is.
+#[test]
+fn a_slow_store_is_waited_for() {
+    let store = Arc::new(Stalling::default());
+    let job = Job::new(&LARGE.replace("count.value = 150", "count.value = 400")).store(&store);
+    let ran = std::thread::scope(|scope| {
+        let run = scope.spawn(|| job.run());
+        let (mut before, mut silent) = (0, 0);
+        while !run.is_finished() {
+            std::thread::sleep(Duration::from_millis(100));
+            let mut waiting = store.waiting();
+            silent = if waiting.len() == before { silent + 1 } else { 0 };
+            if silent == 10 {
+                waiting.drain(..).for_each(Receipt::kept);
+            }
+            before = waiting.len();
+        }
+        run.join().expect("no panic")
+    });
+    assert_eq!(ran.output("count"), Some(400.into()));
+    let most = store.most.load(Ordering::Relaxed) / MIB;
+    assert!((32..200).contains(&most), "{most} MiB of 400 waited");
 }
