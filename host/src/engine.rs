@@ -113,7 +113,9 @@ fn pool(isolation: Isolation, instances: u32) -> PoolingAllocationConfig {
         // kernel: that needs the lock on the address space, which all threads share.
         .linear_memory_keep_resident(resident)
         .table_keep_resident(64 << 10)
-        .decommit_batch_size(64)
+        // A slot that waits for others to be decommitted with is not the next one, and the next one has left the
+        // processor's caches.
+        .decommit_batch_size(1)
         .pagemap_scan(pagemap_scan);
     pool
 }
