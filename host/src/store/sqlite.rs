@@ -302,7 +302,7 @@ impl SqliteStore {
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.shared.writer)
     }
 
     /// Asks on the connection for people.
@@ -369,8 +369,8 @@ impl SqliteStore {
     }
 }
 
-fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Shared {

@@ -182,7 +182,7 @@ fn a_database_that_is_none() {
     }
 }
 
-/// A byte of a large value.
+/// A byte of each large value, of which a pack may have several: none of them is shorter than what is skipped.
 #[test]
 fn a_flipped_byte_in_an_object() {
     let workshop = workshop();
@@ -191,8 +191,7 @@ fn a_flipped_byte_in_an_object() {
     assert!(!objects.is_empty());
     for object in &objects {
         let mut bytes = fs::read(object).expect("an object");
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
+        bytes.iter_mut().step_by(8 << 10).for_each(|byte| *byte ^= 1);
         fs::write(object, bytes).expect("an object");
     }
     let output = workshop.run(&["runs", "output", "last"]);
