@@ -23,7 +23,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 
 use crate::capability::{self, Capabilities, Granted};
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, has_large_image};
 use crate::instance::{Linked, NativeCode};
 use crate::wit::OP;
 
@@ -85,6 +85,7 @@ struct Wasm {
     /// The digest of `bytes`, which for a core module is not that of the file.
     digest: String,
     engines: Arc<Engines>,
+    large_image: bool,
     /// Without fuel and with it.
     compiled: [OnceLock<wasmtime::component::Component>; 2],
 }
@@ -132,7 +133,8 @@ impl Component {
             }
             None => (bytes, digest.clone()),
         };
-        let settings = EngineSettings { fuel: false };
+        let large_image = has_large_image(&wasm);
+        let settings = EngineSettings { fuel: false, large_image };
         let code = compile(engines, settings, &path, &wasm_digest, &wasm)?;
         let (imports, exports) = check_world(&path, &code, engines.capabilities())?;
         let mut loaded = Loaded {
@@ -147,6 +149,7 @@ impl Component {
                 bytes: wasm,
                 digest: wasm_digest,
                 engines: Arc::clone(engines),
+                large_image,
                 compiled: [OnceLock::from(code), OnceLock::new()],
             })),
         };
@@ -169,7 +172,7 @@ impl Component {
         let Code::Wasm(wasm) = &component.0.loaded.code else { return Err(not_kept()) };
         let cache = engines.cache().ok_or_else(not_kept)?;
         let mut files = Vec::new();
-        for settings in [EngineSettings { fuel: false }, EngineSettings { fuel: true }] {
+        for settings in [false, true].map(|fuel| wasm.settings(fuel)) {
             wasm.compiled(settings, path)?;
             let engine = engines.engine(settings).map_err(|source| ComponentError::Compile {
                 path: path.to_path_buf(),
@@ -351,7 +354,7 @@ impl Loaded {
         let Code::Wasm(wasm) = &self.code else {
             return Err("native ops are not linked".to_owned());
         };
-        let settings = EngineSettings { fuel };
+        let settings = wasm.settings(fuel);
         let code = wasm.compiled(settings, &self.path).map_err(|error| error.to_string())?;
         let link = || {
             let (base, tls) = (wasm.engines.linker(settings)?, wasm.engines.tls());
@@ -366,6 +369,10 @@ impl Loaded {
 }
 
 impl Wasm {
+    fn settings(&self, fuel: bool) -> EngineSettings {
+        EngineSettings { fuel, large_image: self.large_image }
+    }
+
     fn compiled(
         &self,
         settings: EngineSettings,

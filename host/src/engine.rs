@@ -34,11 +34,37 @@ pub(crate) fn lacks_space(error: &wasmtime::Error) -> bool {
     error.root_cause().downcast_ref() == Some(&rustix::io::Errno::NOMEM)
 }
 
+/// Bytes of a memory that are wiped in place for the next clone. What lies behind goes back to the kernel: a call, for
+/// which the other cores are interrupted, and a fault for each page that the next clone touches.
+const RESIDENT: usize = 256 << 10;
+
+/// The same for guests that begin with a large image. They touch pages all over it, and a first write to each of them
+/// interrupts the other cores as well: to copy the image afresh is several times as fast.
+const RESIDENT_OF_LARGE: usize = 16 << 20;
+
 /// What an engine is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EngineSettings {
     /// Whether compiled code counts fuel, which costs a third of its speed.
     pub(crate) fuel: bool,
+    /// Whether its guests begin with a large image ([`has_large_image`]). Compiled code is the same.
+    pub(crate) large_image: bool,
+}
+
+impl EngineSettings {
+    /// For code that counts no fuel and guests with a small image.
+    pub(crate) const PLAIN: Self = Self { fuel: false, large_image: false };
+}
+
+/// Whether the memory that a component or core module begins with is filled with more than [`RESIDENT`] bytes: an
+/// interpreter after its start-up, say.
+pub(crate) fn has_large_image(wasm: &[u8]) -> bool {
+    let data = |payload| match payload {
+        Ok(wasmparser::Payload::DataSection(section)) => section.range().len(),
+        // What is malformed is refused by those who compile it.
+        _ => 0,
+    };
+    wasmparser::Parser::new(0).parse_all(wasm).map(data).sum::<usize>() > RESIDENT
 }
 
 /// Whether clones see nothing of each other.
@@ -55,7 +81,15 @@ pub(crate) enum Isolation {
 /// itself.
 #[must_use]
 pub fn engine_config() -> Config {
-    config(EngineSettings { fuel: false }, Isolation::Kept, INSTANCES)
+    config(EngineSettings::PLAIN, Isolation::Kept, INSTANCES)
+}
+
+/// The wasmtime configuration in which a host runs this component or core module: as [`engine_config`], but for how much
+/// of a memory is kept for the next clone. Code that is compiled for one fits the other.
+#[must_use]
+pub fn engine_config_for(wasm: &[u8]) -> Config {
+    let large_image = has_large_image(wasm);
+    config(EngineSettings { large_image, ..EngineSettings::PLAIN }, Isolation::Kept, INSTANCES)
 }
 
 /// The configuration of an engine that compiles for those of [`config`] and runs nothing.
@@ -80,16 +114,19 @@ pub(crate) fn config(settings: EngineSettings, isolation: Isolation, instances: 
         .relaxed_simd_deterministic(true)
         .memory_init_cow(true)
         .wasm_memory64(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(isolation, instances)));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+            settings, isolation, instances,
+        )));
     // So is this; code that was compiled elsewhere has it.
     #[cfg(feature = "compile")]
     config.cranelift_nan_canonicalization(true);
     config
 }
 
-fn pool(isolation: Isolation, instances: u32) -> PoolingAllocationConfig {
+fn pool(settings: EngineSettings, isolation: Isolation, instances: u32) -> PoolingAllocationConfig {
     let (resident, pagemap_scan) = match isolation {
-        Isolation::Kept => (256 << 10, Enabled::No),
+        Isolation::Kept if settings.large_image => (RESIDENT_OF_LARGE, Enabled::No),
+        Isolation::Kept => (RESIDENT, Enabled::No),
         Isolation::Broken => (4 << 20, Enabled::Yes),
     };
     let mut pool = PoolingAllocationConfig::new();
@@ -109,8 +146,6 @@ fn pool(isolation: Isolation, instances: u32) -> PoolingAllocationConfig {
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .max_memory_size(4 << 30)
-        // A slot's first bytes are wiped in place, and only what lies behind goes back to the
-        // kernel: that needs the lock on the address space, which all threads share.
         .linear_memory_keep_resident(resident)
         .table_keep_resident(64 << 10)
         // A slot that waits for others to be decommitted with is not the next one, and the next one has left the
@@ -149,5 +184,25 @@ impl Drop for Ticker {
             // A panic of the ticker has been reported on its own thread.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_nested_modules_counts() {
+        let component = |bytes: usize| {
+            let data = "x".repeat(bytes / 2);
+            let module = format!(
+                "(memory 8) (data (i32.const 8) \"{data}\") (data (i32.const 262144) \"{data}\")"
+            );
+            wat::parse_str(format!("(component (component (core module {module})))"))
+                .expect("the text is right")
+        };
+        assert!(has_large_image(&component(RESIDENT)));
+        assert!(!has_large_image(&component(RESIDENT - 1000)));
+        assert!(!has_large_image(&component(RESIDENT)[..RESIDENT / 2]));
     }
 }

@@ -76,7 +76,7 @@ pub use capability::Capability;
 pub use component::{ChildCompiler, compile_in_child};
 pub use component::{Component, ComponentError};
 pub use dynhost_graph::params::{Given, GivenParams};
-pub use engine::engine_config;
+pub use engine::{engine_config, engine_config_for};
 pub use host::{Host, HostBuilder, HostError};
 pub use instance::StepLimits;
 pub use prepare::{Checked, PrepareError, PreparedJob, read_manifest};

@@ -20,6 +20,7 @@ use dynhost::graph::params::Given;
 use dynhost::{Host, PreparedJob, RunOptions, RunResult};
 
 use disturbance::Disturbance;
+use prober::Far;
 
 /// Clones where the environment says nothing, in rounds, as many as begin in this time.
 const CLONES: u64 = 100_000;
@@ -60,8 +61,11 @@ fn no_clone_sees_anything_of_another() {
     let host = Host::builder().build().expect("a host");
     let disturbance = Disturbance::begin();
     let (begun, mut clones) = (Instant::now(), 0);
-    while clones < asked.unwrap_or(CLONES) && (asked.is_some() || begun.elapsed() < TIME) {
-        let result = run(&host, ROUND / 2);
+    for guest in [prober::SMALL, prober::LARGE, prober::OTHER_LARGE].iter().cycle() {
+        if clones >= asked.unwrap_or(CLONES) || (asked.is_none() && begun.elapsed() >= TIME) {
+            break;
+        }
+        let result = run(&host, guest, ROUND / 2);
         let seen: Vec<_> = result.failures.iter().take(3).collect();
         assert!(seen.is_empty(), "after {clones} clones: {seen:?}");
         assert_eq!(result.steps.succeeded, ROUND + 1);
@@ -95,7 +99,7 @@ fn a_broken_isolation_is_seen() {
     let disturbance = Disturbance::begin();
     let (begun, mut clones) = (Instant::now(), 0);
     while begun.elapsed() < PATIENCE {
-        let result = run(&host, ROUND / 2);
+        let result = run(&host, &prober::SMALL, ROUND / 2);
         clones += ROUND;
         if let Some(first) = result.failures.first() {
             eprintln!(
@@ -111,17 +115,17 @@ fn a_broken_isolation_is_seen() {
 }
 
 /// Runs so many pairs of a clone that fills and one that looks.
-fn run(host: &Host, pairs: u64) -> RunResult {
+fn run(host: &Host, guest: &Far, pairs: u64) -> RunResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let job = prepare(host, pairs);
+    let job = prepare(host, guest, pairs);
     let run = async { host.start(&job, RunOptions::default()).finished().await };
     runtime.expect("a runtime").block_on(run).expect("the host does not fail")
 }
 
-fn prepare(host: &Host, pairs: u64) -> PreparedJob {
+fn prepare(host: &Host, guest: &Far, pairs: u64) -> PreparedJob {
     let folder = tempfile::tempdir().expect("a folder");
     let prober = folder.path().join("prober.wasm");
-    std::fs::write(&prober, prober::module()).expect("a file");
+    std::fs::write(&prober, prober::module(guest)).expect("a file");
     let basics = Path::new(env!("EXAMPLE_OPS")).join("wasm32-unknown-unknown/release/basics.wasm");
     let components =
         format!("[components]\nprober = '{}'\nbasics = '{}'\n", prober.display(), basics.display());

@@ -2,9 +2,21 @@
 
 use crate::hand_made::{Guest, escaped};
 
-/// Data behind what a slot of the pool keeps resident, so that it is restored in another way than the first page.
-const FAR_DATA: u32 = 0x6_0000;
-const FAR_BYTES: u32 = 4096;
+/// Where a guest has data beside that of its first page.
+pub(crate) struct Far {
+    at: u32,
+    bytes: u32,
+    /// They are counted up to this from 0, again and again.
+    last: u8,
+}
+
+/// Behind what a slot of the pool keeps resident, so that it is restored in another way than the first page.
+pub(crate) const SMALL: Far = Far { at: 0x6_0000, bytes: 4096, last: 250 };
+
+/// Images so large that they have a pool of their own, where they take turns: more of a memory is kept there, and restored
+/// by copying.
+pub(crate) const LARGE: Far = Far { at: 0x2_0000, bytes: 0x5_1000, last: 250 };
+pub(crate) const OTHER_LARGE: Far = Far { at: 0x1_0000, bytes: 0x4_8000, last: 240 };
 
 /// What `look` fails with, each of the same length, and where they lie.
 const WORDS: [&str; 5] = ["memory", "pages ", "data  ", "table ", "global"];
@@ -12,17 +24,18 @@ const WORDS_AT: usize = 128;
 
 /// The module. Its memory has 8 pages of its own and 26 when it has grown, its table 16 elements and
 /// 12,016.
-pub(crate) fn module() -> Vec<u8> {
+pub(crate) fn module(far: &Far) -> Vec<u8> {
     let words = WORDS.concat();
-    let far: Vec<u8> = (0..=250).cycle().take(FAR_BYTES as usize).collect();
+    let (at, end) = (far.at, far.at + far.bytes);
+    let far: Vec<u8> = (0..=far.last).cycle().take(far.bytes as usize).collect();
     let mut guest = Guest { ops: &["fill", "look"], memory: "8 26", run: RUN, ..Guest::default() };
     let mut near = guest.below_heap();
     near[WORDS_AT..WORDS_AT + words.len()].copy_from_slice(words.as_bytes());
     let fields = [
         ("WORDS_AT", WORDS_AT.to_string()),
         ("WORDS", words),
-        ("FAR_DATA", FAR_DATA.to_string()),
-        ("FAR_END", (FAR_DATA + FAR_BYTES).to_string()),
+        ("FAR_DATA", at.to_string()),
+        ("FAR_END", end.to_string()),
         ("FAR_TEXT", escaped(&far)),
         ("NEAR_END", near.len().to_string()),
         ("NEAR_SUM", sum(&near).to_string()),

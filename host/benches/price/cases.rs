@@ -177,6 +177,13 @@ pub(crate) static ALL: &[Shaped] = &[
         ..ECHO
     },
     Shaped {
+        name: "guest-go",
+        words: "an op in Go",
+        guest: Guest::Sdk("go"),
+        elements: 1_000,
+        ..ECHO
+    },
+    Shaped {
         name: "guest-javascript",
         words: "an op in JavaScript",
         guest: Guest::Sdk("js"),

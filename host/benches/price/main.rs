@@ -96,7 +96,7 @@ fn measure(
     cases: Vec<Case>,
     files: (&Path, &Path),
 ) -> Result<Vec<Measured>, Box<dyn std::error::Error>> {
-    let floor = Floor::new(files.1, &dynhost::engine_config())?;
+    let floor = Floor::new(files.1, &dynhost::engine_config_for(&std::fs::read(files.1)?))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
     let mut subjects = Vec::new();
     for case in cases {

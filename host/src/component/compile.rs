@@ -131,7 +131,7 @@ pub fn compile_in_child(arguments: &[String]) -> Result<(), String> {
         _ => return Err("the only argument is `fuel`".to_owned()),
     };
     let wasm = read(std::io::stdin().lock());
-    let engine = Engine::new(&engine::compiling(EngineSettings { fuel }))
+    let engine = Engine::new(&engine::compiling(EngineSettings { fuel, ..EngineSettings::PLAIN }))
         .map_err(|error| error.to_string())?;
     let code = engine.precompile_component(&wasm).map_err(|error| format!("{error:#}"))?;
     std::io::stdout().lock().write_all(&code).map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! The engines of a host: one for compiled code that counts fuel, one for code that does not.
+//! The engines of a host: with and without counting fuel, for guests with a small and with a large image of memory.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,9 @@ use crate::instance::{self, State, StepLimits, Tls};
 use crate::machine;
 
 pub(crate) struct Engines {
-    plain: OnceLock<Ready>,
-    metered: OnceLock<Ready>,
+    /// By their [`place`]; `None`: for guests with a large image there is too little address space, and the engine for
+    /// small ones has them.
+    ready: [OnceLock<Option<Ready>>; 4],
     /// Held while an engine is made: each reserves terabytes of address space.
     making: Mutex<()>,
     cache: Option<CodeCache>,
@@ -59,8 +60,7 @@ impl Engines {
     /// and opens the code cache, if there is to be one. All capabilities are linked once, to see that they can be.
     pub(crate) fn new(options: EngineOptions) -> Result<Self, HostError> {
         let mut engines = Self {
-            plain: OnceLock::new(),
-            metered: OnceLock::new(),
+            ready: Default::default(),
             making: Mutex::new(()),
             cache: options.code_cache.as_deref().and_then(CodeCache::open),
             #[cfg(feature = "compile")]
@@ -78,7 +78,7 @@ impl Engines {
                 break;
             }
             // Gives back what was had.
-            engines.plain.take();
+            engines.ready = Default::default();
             engines.instances = fewer;
             reserved = engines.reserve();
         }
@@ -88,16 +88,21 @@ impl Engines {
     }
 
     fn reserve(&self) -> wasmtime::Result<()> {
-        self.ready(EngineSettings { fuel: false })?;
-        if self.instances < INSTANCES || machine::address_space().is_some() {
-            // Where space is scarce, there may be none for the other engine later.
-            self.ready(EngineSettings { fuel: true })?;
+        self.ready(EngineSettings::PLAIN)?;
+        if self.is_scarce() {
+            // There may be no space for the other engine later.
+            self.ready(EngineSettings { fuel: true, ..EngineSettings::PLAIN })?;
         }
         Ok(())
     }
 
+    /// Whether address space is scarce.
+    fn is_scarce(&self) -> bool {
+        self.instances < INSTANCES || machine::address_space().is_some()
+    }
+
     fn try_capabilities(&self) -> Result<(), HostError> {
-        let linker = self.linker(EngineSettings { fuel: false });
+        let linker = self.linker(EngineSettings::PLAIN);
         let mut linker = linker.map_err(|error| HostError::Engine(error.into()))?.clone();
         for offer in self.capabilities.iter() {
             offer.link(&mut linker).map_err(|error| HostError::Capability {
@@ -123,18 +128,31 @@ impl Engines {
     }
 
     fn ready(&self, settings: EngineSettings) -> wasmtime::Result<&Ready> {
-        let cell = if settings.fuel { &self.metered } else { &self.plain };
-        if let Some(ready) = cell.get() {
-            return Ok(ready);
+        let cell = &self.ready[place(settings)];
+        if cell.get().is_none() {
+            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if cell.get().is_none() {
+                let made = self.make(settings)?;
+                cell.get_or_init(|| made);
+            }
         }
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = cell.get() {
-            return Ok(ready);
+        match cell.get() {
+            Some(Some(ready)) => Ok(ready),
+            _ => self.ready(EngineSettings { large_image: false, ..settings }),
         }
-        let engine = Engine::new(&engine::config(settings, self.isolation, self.instances))?;
+    }
+
+    fn make(&self, settings: EngineSettings) -> wasmtime::Result<Option<Ready>> {
+        if settings.large_image && self.is_scarce() {
+            return Ok(None);
+        }
+        let engine = match Engine::new(&engine::config(settings, self.isolation, self.instances)) {
+            Err(error) if settings.large_image && engine::lacks_space(&error) => return Ok(None),
+            engine => engine?,
+        };
         let linker = instance::link(&engine)?;
         let ticker = Ticker::start(&engine)?;
-        Ok(cell.get_or_init(|| Ready { engine, linker, _ticker: ticker }))
+        Ok(Some(Ready { engine, linker, _ticker: ticker }))
     }
 
     pub(super) fn engine(&self, settings: EngineSettings) -> wasmtime::Result<&Engine> {
@@ -172,6 +190,11 @@ impl Engines {
     pub(super) fn cache(&self) -> Option<&CodeCache> {
         self.cache.as_ref()
     }
+}
+
+/// Where the engine with these settings is.
+fn place(EngineSettings { fuel, large_image }: EngineSettings) -> usize {
+    usize::from(fuel) + 2 * usize::from(large_image)
 }
 
 fn not_set_up(error: wasmtime::Error) -> HostError {
