@@ -80,7 +80,7 @@ const C: Project = Project {
     sources: &["ops.c", "words.c", "words.h", "build"],
     test: "sh test",
     ignored: &[],
-    tools: "The first build on a machine fetches the compiler zig (440 MB in the user's cache folder, for all projects) and \
+    tools: "The first build on a machine fetches the compiler zig (410 MB in the user's cache folder, for all projects) and \
             compiles its libc, which takes a minute.",
     reserved: &[],
 };

@@ -143,8 +143,8 @@ static CLANG: Tool = Tool {
 };
 static ZIG: Tool = Tool {
     name: "zig",
-    kind: Kind::Fetched("zig-0.17.1"),
-    needed: "0.17.1",
+    kind: Kind::Fetched("zig-0.15.2"),
+    needed: "0.15.2",
     purpose: Purpose::Build,
     install: &[("", "the first build fetches it")],
 };
