@@ -15,6 +15,7 @@
 //! [`Scheduler::go_live`] makes it that of a run under way (`semantics.md` rule 19).
 
 mod again;
+mod allowance;
 mod apply;
 mod batch;
 mod fan_in;
@@ -43,6 +44,7 @@ use replay::Replay;
 use tree::NewFrame;
 use wiring::Wiring;
 
+pub use allowance::Allowance;
 pub use unrecorded::Unrecorded;
 
 /// How far a run looks ahead and how much it lets a yielding step run ahead.
@@ -128,8 +130,7 @@ pub struct Dispatch {
     pub attempt: u32,
     /// One for each input of the op's definition.
     pub inputs: Vec<Input>,
-    /// What it may emit before it is granted more: it may while both parts are above zero; an
-    /// element larger than the rest takes the bytes below.
+    /// What it may emit before it is granted more, as an [`Allowance`] counts it.
     pub credit: Credit,
 }
 

@@ -50,6 +50,28 @@ fn a_window_of_bytes_holds_back_without_locking_out() {
     assert_eq!(trace.most_frames, 2);
 }
 
+/// One in 64 elements of the window may be under way whatever their size, up to 16 times its bytes: large elements keep as
+/// many steps busy as small ones do.
+#[test]
+fn a_few_large_elements_are_under_way_at_once() {
+    for (bytes, under_way) in [(5, 4), (50, 4), (100, 2), (1000, 1)] {
+        let mut draft = Draft::new();
+        let (_, scope, clone) = mapped(&mut draft, &[Out::Required]);
+        let list = draft.collect(scope, from(clone, 0));
+        draft.output(list);
+        let ops = Ops::new()
+            .op("numbers", move |_| {
+                (0..9).fold(Script::default(), |s, n| s.emit(0, n, "x".repeat(bytes)))
+            })
+            .op("clone", |_| Script::default().give(0, 1));
+        let window = Credit { items: 256, bytes: 10 };
+        let bounds = Bounds { max_concurrency: 4, look_ahead: 0, window };
+        let trace = Simulation::new(draft.finish(), ops).bounds(bounds).run();
+        assert_eq!(trace.output(0), "[0=1,1=1,2=1,3=1,4=1,5=1,6=1,7=1,8=1]");
+        assert_eq!(trace.most_frames, 1 + under_way, "elements of {bytes} bytes");
+    }
+}
+
 /// Fan-outs within fan-outs: each level yields the next.
 fn nested(draft: &mut Draft, levels: usize) -> (NodeId, ScopeId) {
     let mut scope = ROOT;

@@ -66,7 +66,10 @@ pub(crate) fn simulation(wild: Wild) -> Simulation {
     let bounds = Bounds {
         max_concurrency: 1 + crate::draft::position(random.below(3)),
         look_ahead: crate::draft::position(random.below(2)),
-        window: Credit { items: 1 + random.next() % 3, bytes: *random.choose(&[1, 8, 1 << 20]) },
+        window: Credit {
+            items: *random.choose(&[1, 2, 3, 256]),
+            bytes: *random.choose(&[1, 8, 1 << 20]),
+        },
     };
     let order = if random.chance(20) { Order::Newest } else { Order::Random(random.next()) };
     Simulation::new(draft.finish(), ops).bounds(bounds).order(order)

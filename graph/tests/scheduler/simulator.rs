@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dynhost_graph::event::{CancelReason, Event, RunStatus};
 use dynhost_graph::job::Job;
 use dynhost_graph::name::{MappingKey, StepKey};
-use dynhost_graph::scheduler::{Action, Bounds, Credit, Dispatch, Scheduler, StepId};
+use dynhost_graph::scheduler::{Action, Allowance, Bounds, Credit, Dispatch, Scheduler, StepId};
 
 use crate::random::Random;
 use crate::script::{Call, Ops, Script, is_retried};
@@ -83,10 +83,11 @@ struct Out {
     dispatch: Dispatch,
     script: Script,
     emitted: usize,
-    /// What it may still emit; an element larger than the rest takes the bytes below zero.
+    /// What it may still emit.
+    allowance: Allowance,
+    /// The same, counted here; an element larger than the rest takes the bytes below zero.
     items: i64,
     bytes: i64,
-    granted: u64,
     /// What it was given at first, and never has more of.
     window: Credit,
     /// Waits in `emit`, and the scheduler has been told.
@@ -208,7 +209,7 @@ impl<'a> Run<'a> {
             let (id, granted) = self.notices.swap_remove(choice - self.delayed.len());
             self.receive();
             if let Some(out) = self.out.get_mut(&id)
-                && out.granted == granted
+                && out.allowance.granted() == granted
                 && !out.suspended
             {
                 out.suspended = true;
@@ -247,11 +248,12 @@ impl<'a> Run<'a> {
             out.ended = true;
             return Some(self.end_of(id));
         };
-        if out.items <= 0 || out.bytes <= 0 {
-            self.notices.push((id, out.granted));
+        if out.allowance.is_used_up() {
+            self.notices.push((id, out.allowance.granted()));
             return None;
         }
         out.emitted += 1;
+        out.allowance.spend(value.data.len() as u64);
         out.items -= 1;
         out.bytes -= i64::try_from(value.data.len()).expect("short values");
         let output = self.simulation.job.node(id.node()).op.outputs[output as usize].name.as_str();
@@ -414,7 +416,7 @@ impl<'a> Run<'a> {
             emitted: 0,
             items: signed(credit.items),
             bytes: signed(credit.bytes),
-            granted: credit.items,
+            allowance: Allowance::new(credit),
             window: credit,
             suspended: false,
             interrupted: false,
@@ -435,7 +437,7 @@ impl<'a> Run<'a> {
         let window = out.window;
         out.items += i64::try_from(credit.items).expect("windows in tests are small");
         out.bytes += i64::try_from(credit.bytes).expect("windows in tests are small");
-        out.granted += credit.items;
+        out.allowance.grant(credit);
         assert!(credit.items > 0, "an empty grant");
         assert!(out.items <= i64::try_from(window.items).expect("small"), "more than the window");
         assert!(out.bytes <= i64::try_from(window.bytes).expect("small"), "more than the window");

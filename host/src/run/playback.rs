@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dynhost_graph::event::{Event, Reused};
-use dynhost_graph::scheduler::{Credit, Dispatch, StepId};
+use dynhost_graph::scheduler::{Allowance, Credit, Dispatch, StepId};
 
 use crate::cache::GivenOutput;
 use crate::instance::StepLimits;
@@ -40,11 +40,7 @@ struct Playback {
     dispatch: Dispatch,
     found: Found,
     next: usize,
-    /// Elements granted so far.
-    granted: u64,
-    items_left: u64,
-    /// Below zero where the last element was larger than what was left.
-    bytes_left: i128,
+    allowance: Allowance,
 }
 
 /// What a playback gives in one go.
@@ -59,18 +55,15 @@ pub(super) struct Played {
 
 impl Playbacks {
     pub(super) fn add(&mut self, dispatch: Dispatch, found: Found) -> StepId {
-        let (id, credit) = (dispatch.id, dispatch.credit);
-        let mut playback =
-            Playback { dispatch, found, next: 0, granted: 0, items_left: 0, bytes_left: 0 };
-        playback.grant(credit);
-        self.0.push(playback);
+        let (id, allowance) = (dispatch.id, Allowance::new(dispatch.credit));
+        self.0.push(Playback { dispatch, found, next: 0, allowance });
         id
     }
 
     /// Lets a step emit so much more; false where it is not played back.
     pub(super) fn grant(&mut self, id: StepId, credit: Credit) -> bool {
         let at = self.position(id);
-        at.map(|at| self.0[at].grant(credit)).is_some()
+        at.map(|at| self.0[at].allowance.grant(credit)).is_some()
     }
 
     /// Gives what a step may give now.
@@ -78,7 +71,7 @@ impl Playbacks {
         let at = self.position(id)?;
         let playback = &mut self.0[at];
         let (cancelled, events) = (playback.cancelled(), playback.next());
-        let suspended = playback.is_waiting().then_some(playback.granted);
+        let suspended = playback.is_waiting().then(|| playback.allowance.granted());
         if suspended.is_none() {
             self.0.remove(at);
         }
@@ -103,12 +96,6 @@ impl Playbacks {
 }
 
 impl Playback {
-    fn grant(&mut self, credit: Credit) {
-        self.granted += credit.items;
-        self.items_left += credit.items;
-        self.bytes_left += i128::from(credit.bytes);
-    }
-
     fn cancelled(&self) -> Event {
         let Dispatch { step, attempt, .. } = &self.dispatch;
         Event::StepCancelled { step: step.clone(), attempt: *attempt }
@@ -124,11 +111,10 @@ impl Playback {
         while let Some(GivenOutput { output, key: Some(key), value }) =
             self.found.outputs.get(self.next)
         {
-            if self.items_left == 0 || self.bytes_left <= 0 {
+            if self.allowance.is_used_up() {
                 return events;
             }
-            self.items_left -= 1;
-            self.bytes_left -= value.data.len() as i128;
+            self.allowance.spend(value.data.len() as u64);
             self.next += 1;
             let (output, key, value) = (Arc::clone(output), key.clone(), value.clone());
             events.push(Event::OutputEmitted { step: step.clone(), attempt, output, key, value });

@@ -1,10 +1,10 @@
 //! What connects a running guest with its run: reports out, credit in.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use dynhost_graph::scheduler::{Credit, StepId};
+use dynhost_graph::scheduler::{Allowance, Credit, StepId};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
@@ -16,49 +16,46 @@ use crate::instance::Port;
 /// What a yielding step may still emit.
 #[derive(Debug)]
 pub(super) struct Flow {
-    items: AtomicI64,
-    bytes: AtomicI64,
-    granted: AtomicU64,
+    left: Mutex<Allowance>,
     suspended: AtomicBool,
     more: Notify,
 }
 
 impl Flow {
-    fn new(credit: Credit) -> Self {
+    fn new(window: Credit) -> Self {
         Self {
-            items: AtomicI64::new(signed(credit.items)),
-            bytes: AtomicI64::new(signed(credit.bytes)),
-            granted: AtomicU64::new(credit.items),
+            left: Mutex::new(Allowance::new(window)),
             suspended: AtomicBool::new(false),
             more: Notify::new(),
         }
     }
 
+    fn left(&self) -> MutexGuard<'_, Allowance> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn grant(&self, credit: Credit) {
-        self.bytes.fetch_add(signed(credit.bytes), Ordering::SeqCst);
-        self.items.fetch_add(signed(credit.items), Ordering::SeqCst);
-        // Last, so that whoever has seen it has seen the credit.
-        self.granted.fetch_add(credit.items, Ordering::SeqCst);
+        self.left().grant(credit);
         self.more.notify_one();
     }
 
-    fn spend(&self, bytes: u64) {
-        self.items.fetch_sub(1, Ordering::SeqCst);
-        self.bytes.fetch_sub(signed(bytes), Ordering::SeqCst);
+    /// Counts an element; false where the step has to wait before the next.
+    fn spend(&self, bytes: u64) -> bool {
+        let mut left = self.left();
+        left.spend(bytes);
+        !left.is_used_up()
+    }
+
+    /// How much was granted, where the step has to wait for more.
+    fn waits_beyond(&self) -> Option<u64> {
+        let left = self.left();
+        left.is_used_up().then(|| left.granted())
     }
 
     /// Whether the step waits here without a place.
     pub(super) fn is_suspended(&self) -> bool {
         self.suspended.load(Ordering::SeqCst)
     }
-
-    fn has_credit(&self) -> bool {
-        self.items.load(Ordering::SeqCst) > 0 && self.bytes.load(Ordering::SeqCst) > 0
-    }
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The port of one attempt.
@@ -90,13 +87,9 @@ impl LocalPort {
 
     /// Waits, without a place, until the step may emit again.
     async fn wait(&self, flow: &Flow) {
-        while !flow.has_credit() {
+        while let Some(granted) = flow.waits_beyond() {
+            // A grant that comes before it waits is kept for it.
             let more = flow.more.notified();
-            // Before the second look: a grant that came in between is then not yet counted.
-            let granted = flow.granted.load(Ordering::SeqCst);
-            if flow.has_credit() {
-                break;
-            }
             // The clones that this step waits for need its place.
             flow.suspended.store(true, Ordering::SeqCst);
             self.run.lend_place();
@@ -133,7 +126,6 @@ impl Port for LocalPort {
         self.report_at(what, now);
         self.run.idle().call_for_emitted(now);
         let flow = self.flow.as_deref()?;
-        flow.spend(bytes);
-        (!flow.has_credit()).then(|| self.wait(flow).boxed())
+        (!flow.spend(bytes)).then(|| self.wait(flow).boxed())
     }
 }

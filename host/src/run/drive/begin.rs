@@ -27,10 +27,10 @@ const LOOK_AHEAD: u32 = 256;
 
 /// What a step may emit before its clones have caught up: enough that none of those that may run
 /// waits, little enough that elements are still in the processor's caches when their clones
-/// take them.
+/// take them. Of elements beyond 4 KiB it is the bytes that end it.
 fn window(max_concurrency: u32) -> Credit {
     let steps = u64::from(max_concurrency);
-    Credit { items: (128 * steps).max(256), bytes: (8 << 20) * (steps + 1) }
+    Credit { items: (128 * steps).max(256), bytes: (512 << 10) * (steps + 1) }
 }
 
 impl Driver {
