@@ -24,6 +24,8 @@ pub struct StepSpec {
     pub component: Component,
     /// What the attempts have in common.
     pub settings: Arc<Settings>,
+    /// The names of the op's outputs, by position in its definition.
+    pub(crate) outputs: Vec<Arc<str>>,
     /// Steps of a higher rank go first.
     pub rank: u32,
     /// For steps that may be suspended while others run: which of the nodes that yield this is, from 0 in the order of

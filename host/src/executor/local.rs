@@ -13,7 +13,7 @@ mod queue;
 
 use std::any::Any;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
@@ -174,6 +174,8 @@ async fn work(queue: &Queue) {
     let mut now = Instant::now();
     let mut turn = now;
     let mut look_again = now;
+    // The memory of a step that ended without having waited, for the next one.
+    let mut spare = None;
     loop {
         // First what was already begun: it holds memory and a place. What computes for long has then had its time, and
         // steps that have not begun get as much.
@@ -184,9 +186,19 @@ async fn work(queue: &Queue) {
             look_again = now + (now - before).min(TURN_OF_OTHERS);
         }
         if let Some((run, task)) = queue.take() {
-            let mut attempt = Box::pin(attempt(run, task, now, &glance));
+            let begun = attempt(run, task, now, &glance);
+            let mut attempt: Pin<Box<_>> = match spare.take() {
+                Some(mut ended) => {
+                    Pin::set(&mut ended, begun);
+                    ended
+                }
+                None => Box::pin(begun),
+            };
             match futures::poll!(&mut attempt) {
-                Poll::Ready(ended) => now = ended,
+                Poll::Ready(ended) => {
+                    now = ended;
+                    spare = Some(attempt);
+                }
                 Poll::Pending => {
                     parked.push(attempt);
                     now = Instant::now();

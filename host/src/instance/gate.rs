@@ -208,7 +208,7 @@ impl OutputGate {
         if let Some(failure) = self.take_fault() {
             return Err(failure);
         }
-        let mut outputs = Vec::new();
+        let mut outputs = Vec::with_capacity(self.given.len());
         for (index, (given, output)) in self.given.drain(..).zip(&op.outputs).enumerate() {
             match given {
                 #[expect(clippy::cast_possible_truncation, reason = "an op has few outputs")]

@@ -32,6 +32,7 @@ pub(super) fn specs(
         Arc::new(StepSpec {
             component,
             settings: Arc::new(settings),
+            outputs: node.op.outputs.iter().map(|output| output.name.as_str().into()).collect(),
             rank,
             level,
             handed_back_after: reuse.keeps(id).then_some(CHEAP),

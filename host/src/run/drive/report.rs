@@ -46,8 +46,7 @@ impl Driver {
     }
 
     fn output_name(&self, id: StepId, output: u32) -> Arc<str> {
-        let op = &self.scheduler.job().node(id.node()).op;
-        op.outputs[output as usize].name.as_str().into()
+        Arc::clone(&self.specs[id.node().index()].outputs[output as usize])
     }
 
     fn under_way(
