@@ -44,13 +44,13 @@ impl Allowance {
     /// Whether the step has to wait before it emits the next element, however small that is.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
-        if self.items == 0 || self.bytes > 0 {
-            return self.items == 0;
+        if self.items == 0 {
+            return true;
         }
         let Credit { items, bytes } = self.window;
         let few = items.saturating_sub(self.items) < items / FEW;
-        let unfinished = i128::from(bytes) - self.bytes;
-        !few || unfinished >= MANY * i128::from(bytes)
+        let least = if few { i128::from(bytes) * (1 - MANY) } else { 0 };
+        self.bytes <= least
     }
 
     /// Elements granted in this attempt, in all, as [`Scheduler::suspended`](super::Scheduler::suspended) takes them.
